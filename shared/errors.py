@@ -8,19 +8,21 @@ class Problem(Exception):
     """A refusal the caller can act on. Subclasses state the fact; `code` is stable, `detail` is for people."""
 
     status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal"
+    code: str = "internal"
     title: ClassVar[str] = "Something went wrong on our side"
 
     def __init__(
         self,
         detail: str | None = None,
         *,
+        code: str | None = None,
         errors: list[dict[str, str]] | None = None,
         headers: dict[str, str] | None = None,
         **extra: Any,
     ) -> None:
         super().__init__(detail or self.title)
         self.detail = detail or self.title
+        self.code = code or type(self).code
         self.errors = errors
         self.headers = headers or {}
         self.extra = extra

@@ -30,7 +30,13 @@ class Event(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(
-        cls, *, type: str = "", publishers: tuple[str, ...] = (), subject: str = "", version: int = 1, **_: Any
+        cls,
+        *,
+        type: str = "",  # noqa: A002 - the field's own word, as in the envelope
+        publishers: tuple[str, ...] = (),
+        subject: str = "",
+        version: int = 1,
+        **_: Any,
     ) -> None:
         if type:
             cls.event_type, cls.event_version = type, version

@@ -1,0 +1,53 @@
+"""Structured logs: one JSON object a line, with the request's id and subject on each."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+SECRET_WORDS = ("password", "token", "secret", "authorization", "cookie", "signature")
+
+
+def configure_logging(*, level: str = "INFO", pretty: bool = False) -> None:
+    """Route structlog and the standard library through one formatter. Call it once, from an entry point."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        hide_secrets,
+    ]
+    last = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            last,
+        ],
+    )
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("aiormq", "aio_pika", "httpx", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def hide_secrets(_logger: Any, _method: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Blank any field whose name says it holds a secret: a slip in one call must not end in the log store."""
+    return {
+        name: "[hidden]" if any(word in name.lower() for word in SECRET_WORDS) else value
+        for name, value in fields.items()
+    }
+
+
+def get_logger(name: str) -> Any:
+    return structlog.stdlib.get_logger(name)
