@@ -82,9 +82,12 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
-        async with self._write_gate, WriteSession(self._write_engine, expire_on_commit=False) as session:
-            async with session.begin():
-                yield session
+        async with (
+            self._write_gate,
+            WriteSession(self._write_engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
         if session.info.pop("published", False):
             self.committed_events()
 

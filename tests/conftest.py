@@ -1,0 +1,22 @@
+"""Fixtures for every suite: the session's Postgres and the rule that tests reach nothing but this machine."""
+
+from contextlib import ExitStack
+
+import pytest
+from pytest_socket import socket_allow_hosts
+
+from tests.support.postgres import test_server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Only the controller starts the server; workers inherit its address."""
+    if hasattr(config, "workerinput"):
+        return
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    stack.enter_context(test_server())
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only() -> None:
+    socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
