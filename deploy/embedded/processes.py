@@ -15,6 +15,7 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.02
+KILLED_SECONDS = 5.0
 
 
 def free_port() -> int:
@@ -95,7 +96,7 @@ def end_orphans(folder: Path, names: Collection[str], patience: float) -> None:
         return
     for pid in running_in(folder, names):
         send(pid, signal.SIGKILL)
-    wait_until(lambda: not running_in(folder, names), patience)
+    wait_until(lambda: not running_in(folder, names), KILLED_SECONDS)
 
 
 def send(pid: int, number: signal.Signals) -> None:
