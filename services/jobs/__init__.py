@@ -1,0 +1,1 @@
+"""AI and studio jobs: queue, runners, engines, files."""

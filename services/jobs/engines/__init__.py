@@ -1,0 +1,23 @@
+"""The local engines: real work with no key and no network, in pure synchronous code.
+
+The runner calls `warm()` once in the parent before it forks, looks a tool up in `TOOLS`, validates the job's options
+with `tool.options`, and calls `tool.run(ctx, prompt, options)` in a child. A run reports through `ctx.progress`,
+writes only below `ctx.workdir`, and ends with an `Output` or with `InvalidInput`, which is final: retrying can't help.
+Types are in `protocol`.
+"""
+
+from services.jobs.engines import emoji, fonts
+from services.jobs.engines.memes import engine as memes
+from services.jobs.engines.memes import templates
+from services.jobs.engines.protocol import Context, InputFile, InvalidInput, Output, OutputFile, Tool
+
+__all__ = ["TOOLS", "Context", "InputFile", "InvalidInput", "Output", "OutputFile", "Tool", "warm"]
+
+TOOLS: dict[str, Tool] = {tool.id: tool for tool in (memes.TOOL,)}
+
+
+def warm() -> None:
+    """Load fonts, emoji names and templates now (about a second), so that forked children share the memory."""
+    fonts.warm()
+    emoji.warm()
+    templates.warm()

@@ -1,0 +1,185 @@
+"""The meme engine: captions on the user's pictures or on one of our drawn templates."""
+
+import random
+from dataclasses import dataclass, replace
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from services.jobs.engines import emoji, text, typeset
+from services.jobs.engines.media import open_picture
+from services.jobs.engines.memes import templates
+from services.jobs.engines.memes.options import MAX_CAPTIONS, MemeOptions, captions, check
+from services.jobs.engines.memes.strokes import INK
+from services.jobs.engines.memes.templates import CLASSIC, PRINTED, TEMPLATES, Slot
+from services.jobs.engines.output import save
+from services.jobs.engines.protocol import Context, InvalidInput, Output, Tool
+from services.jobs.engines.typeset import Block, Box
+
+_PAPER = "#fffdf7"
+_NARROWEST, _TALLEST = 0.45, 2.0  # Height over width of a picture; beyond that it is set on a dark ground.
+_PANEL_RATIO, _GUTTER = 0.62, 0.012
+_ZOOM = 0.2  # How much closer each panel goes when one picture fills several.
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The picture to write on, and each caption with its place."""
+
+    picture: Image.Image
+    written: list[tuple[str, Slot]]
+    layout: str
+
+
+def run(ctx: Context, prompt: str | None, options: MemeOptions) -> Output:
+    """Make one meme. Raises InvalidInput for pictures or captions that can't be used."""
+    check(prompt, options, len(ctx.inputs))
+    wanted = captions(prompt, options)
+    ctx.progress(5, "reading the picture" if ctx.inputs else "drawing the scene")
+    template = None if ctx.inputs else (options.template or _suited(wanted, ctx.seed))
+    sheet = _sheet(ctx, wanted, template, options)
+    ctx.progress(50, "setting the captions")
+    blocks = write(sheet)
+    ctx.progress(80, "saving")
+    form = options.format or ("jpeg" if ctx.inputs else "png")
+    saved = save(sheet.picture, ctx.workdir, "meme", form)
+    ctx.progress(100, "done")
+    return Output([saved], _report(sheet, template, wanted, blocks), units(options))
+
+
+def _sheet(ctx: Context, wanted: list[str], template: str | None, options: MemeOptions) -> Sheet:
+    if template and options.layout == "auto" and len(wanted) <= len(TEMPLATES[template].slots):
+        picture = templates.drawn(template, options.size).copy()
+        return Sheet(picture, list(zip(wanted, TEMPLATES[template].slots, strict=False)), "template")
+    pictures = [_picture(ctx, index, template, options.size) for index in range(max(1, len(ctx.inputs)))]
+    layout = options.layout
+    if layout == "auto":
+        layout = "top-bottom" if len(wanted) <= 2 and len(pictures) == 1 else "panels"
+    if layout == "panels":
+        return _panels(pictures, wanted, options.size)
+    if layout == "caption-bar":
+        return _barred(pictures[0], wanted)
+    return Sheet(pictures[0], list(zip(wanted, CLASSIC, strict=False)), layout)
+
+
+def _suited(wanted: list[str], seed: int) -> str:
+    """A template with as many places as there are captions, or any; the seed and the words choose among them."""
+    exact = [name for name, template in TEMPLATES.items() if len(template.slots) == len(wanted)]
+    return random.Random(f"{seed}:{wanted}").choice(exact or list(TEMPLATES))
+
+
+def _picture(ctx: Context, index: int, template: str | None, width: int) -> Image.Image:
+    if template:
+        return templates.drawn(template, width).copy()
+    opened = open_picture(ctx.inputs[index].path)
+    ratio = opened.height / opened.width
+    kept = min(max(ratio, _NARROWEST), _TALLEST)
+    size = (width, round(width * kept))
+    if ratio != kept:
+        return ImageOps.pad(_opaque(opened), size, Image.Resampling.LANCZOS, color="#16131f")
+    return _opaque(opened.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0))
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    """Transparent parts become white, as a picture looks on a page."""
+    if picture.mode != "RGBA":
+        return picture
+    ground = Image.new("RGBA", picture.size, "#ffffff")
+    return Image.alpha_composite(ground, picture).convert("RGB")
+
+
+def _panels(pictures: list[Image.Image], wanted: list[str], width: int) -> Sheet:
+    """Panels one under another; a single picture is shown ever closer."""
+    height, gutter = round(width * _PANEL_RATIO), max(2, round(width * _GUTTER))
+    total = len(wanted) * (height + gutter) - gutter
+    page = Image.new("RGB", (width, total), INK)
+    written = []
+    for index, caption in enumerate(wanted):
+        top = index * (height + gutter)
+        page.paste(_panel(pictures, index, (width, height)), (0, top))
+        box = Box(0.04, (top + height * 0.6) / total, 0.92, height * 0.36 / total)
+        written.append((caption, templates.outlined(box, "bottom")))
+    return Sheet(page, written, "panels")
+
+
+def _panel(pictures: list[Image.Image], index: int, size: tuple[int, int]) -> Image.Image:
+    if len(pictures) > 1:
+        return ImageOps.fit(pictures[index % len(pictures)], size, Image.Resampling.LANCZOS)
+    picture, share = pictures[0], (1 - _ZOOM) ** index
+    width, height = picture.width * share, picture.height * share
+    left, top = (picture.width - width) / 2, (picture.height - height) * 0.42
+    closer = picture.crop((round(left), round(top), round(left + width), round(top + height)))
+    return ImageOps.fit(closer, size, Image.Resampling.LANCZOS, centering=(0.5, 0.42))
+
+
+def _barred(picture: Image.Image, wanted: list[str]) -> Sheet:
+    """The picture between white bars, a bar for each caption that has words."""
+    bars = [round(picture.width * 0.2) if caption else 0 for caption in (*wanted, "")[:2]]
+    height = picture.height + sum(bars)
+    page = Image.new("RGB", (picture.width, height), _PAPER)
+    page.paste(picture, (0, bars[0]))
+    tops = (0.0, (height - bars[1]) / height)
+    places = [
+        Slot(Box(0.045, top + 0.018, 0.91, bar / height - 0.036), PRINTED, INK)
+        for top, bar in zip(tops, bars, strict=True)
+    ]
+    return Sheet(page, list(zip(wanted, places, strict=False)), "caption-bar")
+
+
+def write(sheet: Sheet) -> list[Block]:
+    """Draw the captions onto the sheet's picture and say where each went. Raises InvalidInput if one can't fit."""
+    blocks = []
+    for caption, slot in sheet.written:
+        if not caption:
+            continue
+        block = typeset.typeset(caption, slot.within(*sheet.picture.size), _scaled(slot, sheet.picture.width))
+        if block is None:
+            raise InvalidInput("A caption is too long to be readable in its place.", "INPUT_TOO_LARGE")
+        typeset.draw(sheet.picture, block, slot.colour, INK)
+        blocks.append(block)
+    return blocks
+
+
+def _scaled(slot: Slot, width: int) -> typeset.Style:
+    scale = width / 1080
+    return replace(slot.style, largest=max(12, round(slot.style.largest * scale)), smallest=max(3, round(6 * scale)))
+
+
+def _report(sheet: Sheet, template: str | None, wanted: list[str], blocks: list[Block]) -> dict[str, Any]:
+    has_emoji = any(emoji.match(caption, index) for caption in wanted for index in range(len(caption)))
+    return {
+        "layout": sheet.layout,
+        "template": template,
+        "captions": wanted,
+        "text_sizes": [block.size for block in blocks],
+        "missing_characters": sorted({letter for caption in wanted for letter in text.missing(caption)}),
+        "credits": ["Emoji: Twemoji, CC BY 4.0"] if has_emoji else [],
+    }
+
+
+def units(options: MemeOptions) -> dict[str, int]:
+    return {"ai_generations": 1, "images": 1}
+
+
+def est_seconds(options: MemeOptions) -> float:
+    return 0.15 * max(1.0, (options.size / 1080) ** 2)
+
+
+TOOL = Tool(
+    id="memes",
+    family="ai",
+    title="Memes",
+    description=(
+        "Captions on your own picture or on one of our drawn templates, set large, outlined and never cut. "
+        "Separate captions by ' | '. Made by typesetting and drawing, not by an image model."
+    ),
+    lane="images",
+    kind="design",
+    options=MemeOptions,
+    accepts_inputs=MAX_CAPTIONS,
+    needs_prompt=False,
+    units=units,
+    est_seconds=est_seconds,
+    check=check,
+    run=run,
+)

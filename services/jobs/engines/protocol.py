@@ -1,0 +1,84 @@
+"""What an engine is given and what it gives back; the same for every tool."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel
+
+InvalidInputCode = Literal["INVALID_INPUT", "UNSUPPORTED_MEDIA", "INPUT_TOO_LARGE"]
+
+
+class InvalidInput(Exception):
+    """The job can never succeed as asked; `message` is written for the user."""
+
+    def __init__(self, message: str, code: InvalidInputCode = "INVALID_INPUT") -> None:
+        super().__init__(message)
+        self.code: InvalidInputCode = code
+        self.message = message
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A picture the user uploaded; `media` is what `media.probe_image` said about it."""
+
+    path: Path
+    media: dict[str, Any] = field(default_factory=dict)
+
+
+class Context(Protocol):
+    """What the runner lends to one run: an empty folder to write in, the seed, the inputs."""
+
+    workdir: Path
+    seed: int
+    inputs: list[InputFile]
+
+    def progress(self, percent: int, stage: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A finished file inside the work folder; `duration` is seconds, for sound and film."""
+
+    path: Path
+    name: str
+    kind: str
+    content_type: str
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """`units` is what the run really used, in the metrics of the quota."""
+
+    files: list[OutputFile]
+    data: dict[str, Any]
+    units: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One entry of the catalogue.
+
+    `check` raises InvalidInput for a request that `run` would refuse anyway, so that it can be refused
+    before a job is made. `est_seconds` is for one idle core. `accepts_inputs` is the most pictures a run takes.
+    """
+
+    id: str
+    family: Literal["ai", "studio"]
+    title: str
+    description: str
+    lane: str
+    kind: str
+    options: type[BaseModel]
+    accepts_inputs: int
+    needs_prompt: bool
+    units: Callable[[Any], dict[str, int]]
+    est_seconds: Callable[[Any], float]
+    check: Callable[[str | None, Any, int], None]
+    run: Callable[[Context, str | None, Any], Output]
+    engine_name: str = "local"
+    engine_version: str = "1"

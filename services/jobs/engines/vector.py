@@ -1,0 +1,20 @@
+"""From SVG that we wrote ourselves to pixels. User text never goes into SVG: it is drawn by `typeset`."""
+
+import io
+
+import resvg_py
+from PIL import Image
+
+
+def rasterise(svg: str, width: int, height: int) -> Image.Image:
+    """An RGBA picture of exactly this size; system fonts are not consulted, so every machine draws the same."""
+    data = resvg_py.svg_to_bytes(svg_string=svg, width=width, height=height, skip_system_fonts=True)
+    drawn = Image.open(io.BytesIO(bytes(data))).convert("RGBA")
+    return drawn if drawn.size == (width, height) else drawn.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def svg(body: str, width: float = 1080, height: float = 1080, defs: str = "") -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
+        f'preserveAspectRatio="none"><defs>{defs}</defs>{body}</svg>'
+    )
