@@ -7,13 +7,14 @@ Types are in `protocol`.
 """
 
 from services.jobs.engines import emoji, fonts
+from services.jobs.engines.images import engine as images
 from services.jobs.engines.memes import engine as memes
 from services.jobs.engines.memes import templates
 from services.jobs.engines.protocol import Context, InputFile, InvalidInput, Output, OutputFile, Tool
 
 __all__ = ["TOOLS", "Context", "InputFile", "InvalidInput", "Output", "OutputFile", "Tool", "warm"]
 
-TOOLS: dict[str, Tool] = {tool.id: tool for tool in (memes.TOOL,)}
+TOOLS: dict[str, Tool] = {tool.id: tool for tool in (memes.TOOL, images.TOOL)}
 
 
 def warm() -> None:

@@ -13,8 +13,8 @@ def rasterise(svg: str, width: int, height: int) -> Image.Image:
     return drawn if drawn.size == (width, height) else drawn.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def svg(body: str, width: float = 1080, height: float = 1080, defs: str = "") -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
-        f'preserveAspectRatio="none"><defs>{defs}</defs>{body}</svg>'
-    )
+def svg(body: str, width: float = 1080, height: float = 1080, *, defs: str = "", crop: bool = False) -> str:
+    """A document around `body`. `crop` fills a picture of another shape by cutting the edges, else it is stretched."""
+    fit = "xMidYMid slice" if crop else "none"
+    box = f'viewBox="0 0 {width:g} {height:g}" preserveAspectRatio="{fit}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {box}><defs>{defs}</defs>{body}</svg>'

@@ -1,6 +1,6 @@
 """Drawn scenes whose captions are labels or rows: two or three things set against each other."""
 
-from services.jobs.engines.memes.strokes import INK, circle, cloud, ellipse, eyes, gradient, inked, moved, path, rect
+from services.jobs.engines.shapes import INK, circle, cloud, ellipse, eyes, gradient, inked, moved, path, rect
 from services.jobs.engines.vector import svg
 
 _PAPER = "#fffaf0"

@@ -10,7 +10,7 @@ from services.jobs.engines import emoji, text, typeset
 from services.jobs.engines.media import open_picture
 from services.jobs.engines.memes import templates
 from services.jobs.engines.memes.options import MAX_CAPTIONS, MemeOptions, captions, check
-from services.jobs.engines.memes.strokes import INK
+from services.jobs.engines.shapes import INK
 from services.jobs.engines.memes.templates import CLASSIC, PRINTED, TEMPLATES, Slot
 from services.jobs.engines.output import save
 from services.jobs.engines.protocol import Context, InvalidInput, Output, Tool

@@ -1,6 +1,6 @@
 """Drawn scenes that take one caption above and one below. All are our own drawings, 1080 by 1080."""
 
-from services.jobs.engines.memes.strokes import (
+from services.jobs.engines.shapes import (
     INK,
     circle,
     cloud,

@@ -7,7 +7,7 @@ from functools import lru_cache
 from PIL import Image
 
 from services.jobs.engines.memes import comparisons, scenes
-from services.jobs.engines.memes.strokes import INK
+from services.jobs.engines.shapes import INK
 from services.jobs.engines.typeset import Box, Style
 from services.jobs.engines.vector import rasterise
 
