@@ -28,8 +28,7 @@ class Event(BaseModel):
     event_publishers: ClassVar[tuple[str, ...]]
     subject_template: ClassVar[str]
 
-    @classmethod
-    def __pydantic_init_subclass__(
+    def __init_subclass__(
         cls,
         *,
         type: str = "",  # noqa: A002 - the field's own word, as in the envelope
@@ -38,6 +37,7 @@ class Event(BaseModel):
         version: int = 1,
         **_: Any,
     ) -> None:
+        super().__init_subclass__()
         if type:
             cls.event_type, cls.event_version = type, version
             cls.event_publishers, cls.subject_template = publishers, subject

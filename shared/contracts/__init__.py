@@ -1,0 +1,1 @@
+"""The published language: one file per publishing service, and what several of them may publish."""
