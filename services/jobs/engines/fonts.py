@@ -21,10 +21,27 @@ _FILES = {
     "symbols": ("manimgx_fonts", "NotoSansSymbols[wght].ttf"),
     "pictographs": ("manimgx_fonts", "NotoEmoji[wght].ttf"),
 }
-_SCRIPTS = (
-    "Arabic Hebrew Devanagari Bengali Thai Tamil Telugu Kannada Malayalam Gujarati Gurmukhi Oriya Sinhala "
-    "Myanmar Khmer Lao Georgian Armenian Ethiopic"
-).split()
+_SCRIPTS = [
+    "Arabic",
+    "Hebrew",
+    "Devanagari",
+    "Bengali",
+    "Thai",
+    "Tamil",
+    "Telugu",
+    "Kannada",
+    "Malayalam",
+    "Gujarati",
+    "Gurmukhi",
+    "Oriya",
+    "Sinhala",
+    "Myanmar",
+    "Khmer",
+    "Lao",
+    "Georgian",
+    "Armenian",
+    "Ethiopic",
+]
 _FILES |= {name.lower(): ("manimgx_fonts", f"NotoSans{name}[wght].ttf") for name in _SCRIPTS}
 
 FALLBACK = ("sans", *(name.lower() for name in _SCRIPTS), "cjk", "symbols", "pictographs")

@@ -27,10 +27,10 @@ def probe_image(path: Path, content_type: str | None = None) -> dict[str, Any]:
     with _opened(path) as image:
         name = image.format or ""
         _refuse_disguise(path, content_type, name)
+        _decode(image)
         frames = getattr(image, "n_frames", 1)
         turned = image.getexif().get(_EXIF_ORIENTATION) in _QUARTER_TURNS
         width, height = reversed(image.size) if turned else image.size
-        _decode(image)
     return {"kind": "image", "format": name.lower(), "width": width, "height": height, "animated": frames > 1}
 
 

@@ -11,6 +11,7 @@ _MAX_MARKS = 3  # Real scripts stack two or three marks; towers of them are deco
 _NEVER_FIRST = set("、。，．・：；？！）〕］｝〉》」』】’”％‰°℃ゝゞ々ー…‥,.!?:;)]}%»›'\"")
 _NEVER_LAST = set("（〔［｛〈《「『【‘“([{«‹¿¡$€£¥#@")
 _BREAK_AFTER = set("-‐–—/|")
+_LAST_HYPHENATING = 0x052F  # End of the Cyrillic supplement.
 
 
 @dataclass(frozen=True)
@@ -133,3 +134,9 @@ def missing(text: str) -> list[str]:
 def _uncovered(text: str) -> list[str]:
     letters = {letter for letter in clean(text) if not letter.isspace() and letter not in _JOINERS}
     return sorted(letter for letter in letters if not _is_selector(letter) and fonts.face_for(letter, "sans") is None)
+
+
+def is_inside_word(before: Cluster, after: Cluster) -> bool:
+    """Whether a break here would cut a word of an alphabet that hyphenates: Latin, Greek or Cyrillic."""
+    letters = (before.text[0], after.text[0])
+    return all(letter.isalpha() and ord(letter) <= _LAST_HYPHENATING for letter in letters)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.jobs.engines.images.palettes import Palette
-from services.jobs.engines.shapes import circle, path, rect
+from services.jobs.engines.shapes import circle, gradient, path, rect
 
 Draw = Callable[[random.Random, Palette], str]
 
@@ -141,8 +141,8 @@ def _branch(fill: str, vein: str, scale: float) -> str:
 
 def skyline(rng: random.Random, palette: Palette) -> str:
     """A town at dusk with its windows lit."""
-    drawn = rect(0, 0, 1000, 1000, palette.accents[1]) + rect(
-        0, 300, 1000, 700, palette.accents[0], more='opacity=".55"'
+    drawn = f"<defs>{gradient('sky', palette.accents[1], palette.accents[0])}</defs>" + rect(
+        0, 0, 1000, 1000, "url(#sky)"
     )
     drawn += circle(rng.uniform(250, 750), 330, 130, palette.paper, 'opacity=".9"')
     for row, tone in enumerate((palette.accents[2], palette.ground, palette.deep)):
@@ -167,8 +167,8 @@ def _windows(rng: random.Random, x: float, top: float, width: float, lit: str) -
 
 def arches(rng: random.Random, palette: Palette) -> str:
     """Nested arches, side by side."""
-    drawn = rect(0, 0, 1000, 1000, palette.paper)
-    tones = [palette.ground, palette.accents[0], palette.accents[1], palette.deep, palette.accents[2]]
+    drawn = rect(0, 0, 1000, 1000, palette.accents[2])
+    tones = [palette.ground, palette.accents[0], palette.accents[1], palette.deep, palette.paper]
     for column in range(2):
         order = rng.sample(tones, 5)
         for row in range(2):
@@ -222,7 +222,8 @@ def ribbons(rng: random.Random, palette: Palette) -> str:
     bend, lift, start = rng.uniform(150, 330), rng.uniform(-260, 260), rng.uniform(240, 420)
     for index in range(12):
         y = start + 44 * index - 60
-        curve = f"M-60 {y:.0f} C250 {y - bend:.0f} 420 {y + bend:.0f} 620 {y + lift / 3:.0f} S900 {y - bend + lift:.0f} 1060 {y + lift:.0f}"
+        rise, fall = f"250 {y - bend:.0f} 420 {y + bend:.0f} 620 {y + lift / 3:.0f}", f"900 {y - bend + lift:.0f}"
+        curve = f"M-60 {y:.0f} C{rise} S{fall} 1060 {y + lift:.0f}"
         drawn += path(curve, more=f'stroke="{tones[index % len(tones)]}" stroke-width="34"')
     return drawn
 
@@ -248,7 +249,10 @@ MOTIFS: tuple[Motif, ...] = (
     _motif(peaks, "mountain hike climb ski snow trail outdoor adventure winter camp run marathon 山 冬"),
     _motif(tiles, "design architecture art exhibition museum gallery studio minimal workshop craft"),
     _motif(rays, "sale launch new opening offer announcing vote win deal now discount energy 优惠"),
-    _motif(orbits, "space star stars moon night galaxy planet science dream astronomy future universe 星 月 夜"),
+    _motif(
+        orbits,
+        "space star stars stargazing observatory moon galaxy planet science astronomy universe telescope 星 月 夜",
+    ),
     _motif(leaves, "nature plant garden forest green eco spring earth vegan tea farm organic yoga climate 春 茶"),
     _motif(skyline, "city town street urban night jazz lisbon york paris london tokyo berlin cinema film 城"),
     _motif(arches, "coffee bakery food wine home interior wedding brunch pottery bread cafe 咖啡 食"),

@@ -17,7 +17,7 @@ from services.jobs.engines.images.words import Copy
 from services.jobs.engines.media import open_picture
 from services.jobs.engines.output import Format, save
 from services.jobs.engines.protocol import Context, InvalidInput, Output, Tool
-from services.jobs.engines.vector import rasterise, svg
+from services.jobs.engines.vector import covering, rasterise, svg
 
 MAX_PROMPT = 800
 SIZES = {
@@ -29,7 +29,7 @@ SIZES = {
 }
 _ROOMY = 90  # Letters beyond which the layouts with little room for words are not chosen by themselves.
 _TIGHT: set[LayoutId] = {"badge", "headline", "banner"}
-_GRAIN = 5.0  # Standard deviation of the film grain, in eighths of a bit... of 255 levels.
+_GRAIN = 5.0  # Standard deviation of the film grain, on the scale to 255.
 
 
 class TextOverrides(BaseModel):
@@ -79,9 +79,9 @@ def run(ctx: Context, prompt: str | None, options: ImageOptions) -> Output:
         ctx.progress(5 + 90 * index // options.n, f"drawing {index + 1} of {options.n}")
         poster, measured = render(design, photo)
         files.append(save(poster, ctx.workdir, f"poster-{index + 1}", options.format))
-        reports.append(_report(files[-1].name, design, measured, photo is not None))
+        reports.append(_report(files[-1].name, design, measured, has_photo=photo is not None))
     ctx.progress(100, "done")
-    missing = sorted({letter for letter in text.missing(prompt or "")})
+    missing = text.missing(prompt or "")
     has_emoji = any(emoji.match(prompt or "", index) for index in range(len(prompt or "")))
     credits_ = ["Emoji: Twemoji, CC BY 4.0"] if has_emoji else []
     data = {"kind": "design", "seed": ctx.seed, "variants": reports, "missing_characters": missing, "credits": credits_}
@@ -91,7 +91,7 @@ def run(ctx: Context, prompt: str | None, options: ImageOptions) -> Output:
 def designs(prompt: str, options: ImageOptions, seed: int) -> list[Design]:
     """The designs of a job: words choose palette and art where they can, the seed decides between equals."""
     copy = _copy(prompt, options.text)
-    rng = random.Random(f"{seed}\n{prompt}")  # noqa: S311  # A design must be repeatable, not secret.
+    rng = random.Random(f"{seed}\n{prompt}")
     asked = words.asked(prompt)
     arrangements = _arrangements(copy, options, rng)
     palettes = [PALETTES[options.palette]] if options.palette else _ranked(list(PALETTES.values()), asked, rng)
@@ -119,7 +119,8 @@ def _arrangements(copy: Copy, options: ImageOptions, rng: random.Random) -> list
     if options.layout:
         return [options.layout]
     long = sum(len(value) for value in asdict(copy).values()) > _ROOMY
-    names = [name for name in LAYOUTS if not (long and name in _TIGHT)]
+    tight = long or options.size == "cover"
+    names = [name for name in LAYOUTS if not (tight and name in _TIGHT)]
     rng.shuffle(names)
     return names
 
@@ -156,8 +157,8 @@ def backdrop(design: Design, composition: Composition, photo: Image.Image | None
 def _art(design: Design, size: tuple[int, int], photo: Image.Image | None) -> Image.Image:
     if photo:
         return ImageOps.fit(photo, size, Image.Resampling.LANCZOS)
-    drawing = design.motif.draw(random.Random(design.seed), design.palette)  # noqa: S311  # As above.
-    return rasterise(svg(drawing, 1000, 1000, crop=True), *size).convert("RGB")
+    drawing = design.motif.draw(random.Random(design.seed), design.palette)
+    return rasterise(covering(drawing, 1000, *size), *size).convert("RGB")
 
 
 def _shape(shape: layouts.Shape, size: tuple[int, int]) -> Image.Image:
@@ -183,7 +184,8 @@ def _add_grain(poster: Image.Image, seed: str) -> None:
 
 
 def _write(poster: Image.Image, composition: Composition, page: Page) -> dict[str, float]:
-    palette, measured = page.palette, {}
+    palette = page.palette
+    measured: dict[str, float] = {}
     placed = []
     for slot in composition.slots:
         words_ = getattr(page.copy, slot.role)
@@ -200,7 +202,7 @@ def _write(poster: Image.Image, composition: Composition, page: Page) -> dict[st
     return measured
 
 
-def _report(name: str, design: Design, measured: dict[str, float], has_photo: bool) -> dict[str, Any]:
+def _report(name: str, design: Design, measured: dict[str, float], *, has_photo: bool) -> dict[str, Any]:
     return {
         "file": name,
         "layout": design.layout,

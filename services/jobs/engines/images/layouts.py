@@ -6,7 +6,7 @@ so that one layout serves a square, a story and a cover.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from services.jobs.engines.images.palettes import Palette
 from services.jobs.engines.images.words import Copy
@@ -16,6 +16,8 @@ from services.jobs.engines.typeset import Box, Style
 LayoutId = Literal["horizon", "card", "split", "headline", "window", "swiss", "badge", "banner"]
 Role = Literal["kicker", "title", "subtitle", "footer"]
 Shape = Literal["rect", "arch", "circle"]
+Align = Literal["start", "center"]
+Valign = Literal["top", "middle", "bottom"]
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,16 @@ class Composition:
     slots: list[Slot]
 
 
-def _style(page: Page, face: str, weight: int, largest: float, **more: object) -> Style:
+def _style(page: Page, face: str, weight: int, largest: float, **more: Any) -> Style:
     made = Style(face, weight, largest=round(largest * page.unit), smallest=max(7, round(9 * page.unit)))
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)
 
 
-def _small(page: Page, align: str, largest: float = 30) -> Style:
+def _small(page: Page, align: Align, largest: float = 30) -> Style:
     return _style(page, "grotesk", 600, largest, tracking=0.14, upper=True, leading=1.35, align=align)
 
 
-def _body(page: Page, align: str, largest: float = 44) -> Style:
+def _body(page: Page, align: Align, largest: float = 44) -> Style:
     return _style(page, "montserrat", 500, largest, leading=1.34, align=align)
 
 
@@ -78,7 +80,7 @@ def _weight(text: str) -> float:
 
 
 def _stack(
-    page: Page, area: Box, title: Style, align: str, colours: tuple[str, ...], valign: str = "middle"
+    page: Page, area: Box, title: Style, align: Align, colours: tuple[str, ...], valign: Valign = "middle"
 ) -> list[Slot]:
     """The texts that exist, one under another in `area`; the title gets the most and long subtitles take more."""
     copy, palette = page.copy, page.palette
@@ -89,15 +91,15 @@ def _stack(
         "footer": (0.6 + _weight(copy.footer) / 160, _small(page, align)),
     }
     present: list[Role] = [role for role in ("kicker", "title", "subtitle", "footer") if getattr(copy, role)]
+    leans: dict[Role, Valign] = {"kicker": "top", "title": valign, "subtitle": "top", "footer": "bottom"}
     total = sum(styles[role][0] for role in present)
-    gap = min(26 * page.unit, area.height * 0.045)
+    gap = min(38 * page.unit, area.height * 0.075)
     y, free, slots = area.y, area.height - gap * (len(present) - 1), []
     for role in present:
         share, style = styles[role]
         height = free * share / total
-        lean = {"kicker": "top", "title": valign, "subtitle": "top", "footer": "bottom"}[role]
         order = (palette.accents[0], *colours) if role == "kicker" else colours
-        slots.append(Slot(role, Box(area.x, y, area.width, height), replace(style, valign=lean), order))
+        slots.append(Slot(role, Box(area.x, y, area.width, height), replace(style, valign=leans[role]), order))
         y += height + gap
     return slots
 
@@ -112,13 +114,14 @@ def horizon(page: Page) -> Composition:
         area = area._replace(width=page.width * 0.62)
     fade = (
         f'<linearGradient id="f" x1="0" y1="0" x2="0" y2="1"><stop offset="0" stop-color="{deep}" stop-opacity="0"/>'
-        f'<stop offset=".5" stop-color="{deep}" stop-opacity=".72"/><stop offset="1" stop-color="{deep}" stop-opacity=".95"/>'
+        f'<stop offset=".36" stop-color="{deep}" stop-opacity=".78"/>'
+        f'<stop offset="1" stop-color="{deep}" stop-opacity=".95"/>'
         "</linearGradient>"
     )
-    top = page.height * (1 - share) - 130 * unit
+    top = page.height * (1 - share) - 170 * unit
     shade = f"<defs>{fade}</defs>" + rect(0, top, page.width, page.height - top, "url(#f)")
     title = _style(page, "montserrat", 900, 150, leading=1.04)
-    slots = _stack(page, area, title, "left", (page.palette.paper, page.palette.ink), "bottom")
+    slots = _stack(page, area, title, "start", (page.palette.paper, page.palette.ink), "bottom")
     return Composition(deep, Box(0, 0, page.width, page.height), "rect", shade, slots)
 
 
@@ -151,7 +154,7 @@ def split(page: Page) -> Composition:
         area = Box(margin, art.height + margin * 0.8, page.width - 2 * margin, page.height * 0.46 - margin * 1.7)
     bar = rect(area.x, art.bottom - 7 * unit, 150 * unit, 14 * unit, palette.accents[0])
     title = _style(page, "anton", 800, 170, leading=1.12, upper=True)
-    slots = _stack(page, area, title, "left", (palette.paper, palette.ink), "top")
+    slots = _stack(page, area, title, "start", (palette.paper, palette.ink), "top")
     return Composition(palette.deep, art, "rect", "" if page.wide else bar, slots)
 
 
@@ -164,7 +167,7 @@ def headline(page: Page) -> Composition:
     area = Box(margin, margin, page.width - 2 * margin, page.height - strip - 2 * margin)
     rule = rect(0, art.y - 8 * unit, page.width, 8 * unit, palette.ink)
     title = _style(page, "anton", 800, 420, leading=1.1, upper=True)
-    slots = _stack(page, area, title, "left", (palette.ink, palette.paper), "top")
+    slots = _stack(page, area, title, "start", (palette.ink, palette.paper), "top")
     return Composition(palette.accents[0], art, "rect", rule, slots)
 
 
@@ -190,7 +193,7 @@ def window(page: Page) -> Composition:
         f'stroke="{palette.ink}" stroke-width="{3 * unit:.2f}"',
     )
     title = _style(page, "playfair-italic", 700, 128, leading=1.08)
-    slots = _stack(page, area, title, "left" if page.wide else "center", (palette.ink, palette.paper))
+    slots = _stack(page, area, title, "start" if page.wide else "center", (palette.ink, palette.paper))
     return Composition(palette.paper, art, "arch", frame, slots)
 
 
@@ -208,7 +211,7 @@ def swiss(page: Page) -> Composition:
         area = Box(margin, margin * 1.4, page.width - 2 * margin, art.y - margin * 1.5)
     rule = rect(margin, margin * 0.85, page.width - 2 * margin, 6 * unit, palette.ink)
     title = _style(page, "grotesk", 700, 190, leading=1.02)
-    slots = _stack(page, area, title, "left", (palette.ink, palette.paper), "top")
+    slots = _stack(page, area, title, "start", (palette.ink, palette.paper), "top")
     return Composition(palette.paper, art, "circle", rule, slots)
 
 

@@ -10,10 +10,10 @@ from services.jobs.engines import emoji, text, typeset
 from services.jobs.engines.media import open_picture
 from services.jobs.engines.memes import templates
 from services.jobs.engines.memes.options import MAX_CAPTIONS, MemeOptions, captions, check
-from services.jobs.engines.shapes import INK
 from services.jobs.engines.memes.templates import CLASSIC, PRINTED, TEMPLATES, Slot
 from services.jobs.engines.output import save
 from services.jobs.engines.protocol import Context, InvalidInput, Output, Tool
+from services.jobs.engines.shapes import INK
 from services.jobs.engines.typeset import Block, Box
 
 _PAPER = "#fffdf7"
@@ -157,7 +157,7 @@ def _report(sheet: Sheet, template: str | None, wanted: list[str], blocks: list[
     }
 
 
-def units(options: MemeOptions) -> dict[str, int]:
+def units(_options: MemeOptions) -> dict[str, int]:
     return {"ai_generations": 1, "images": 1}
 
 

@@ -50,7 +50,7 @@ class MemeOptions(BaseModel):
 
 def captions(prompt: str | None, options: MemeOptions) -> list[str]:
     """The captions in order, empty ones kept for their place. Raises InvalidInput when there is nothing to write."""
-    given = options.captions or [part for part in (prompt or "").split(SEPARATOR)]
+    given = options.captions or (prompt or "").split(SEPARATOR)
     tidy = [clean(caption) for caption in given]
     if not any(tidy):
         raise InvalidInput("Write at least one caption; several are separated by ' | '.")

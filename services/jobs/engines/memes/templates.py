@@ -59,7 +59,7 @@ TEMPLATES: dict[str, Template] = {
             "listening-duck",
             "The duck listens",
             scenes.listening_duck,
-            (_printed(0.055, 0.085, 0.6, 0.165, 64), _printed(0.505, 0.318, 0.44, 0.092, 52)),
+            (_printed(0.055, 0.085, 0.6, 0.165, 64), _printed(0.505, 0.318, 0.44, 0.092, 64)),
         ),
         Template(
             "first-hill",
