@@ -12,6 +12,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import MetaData, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from shared.clock import Clock
+
 NAMING = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
     "uq": "%(table_name)s_%(column_0_N_name)s_key",
@@ -37,12 +39,12 @@ class WriteSession(ReadSession):
 class Database:
     """A service's own database: a read engine, a write engine and a psycopg pool for the hot paths.
 
-    `url` is `postgresql://…`; `size` bounds each of the three pools. A fair gate stands before the engines, since
-    SQLAlchemy's pool lets newcomers overtake waiters.
+    `url` is `postgresql://…`; `size` bounds each of the three pools. `service` and `clock` sign what sessions publish.
+    A fair gate stands before the engines, since SQLAlchemy's pool lets newcomers overtake waiters.
     """
 
-    def __init__(self, url: str, *, size: int = 5) -> None:
-        self.url = url
+    def __init__(self, url: str, *, service: str, clock: Clock, size: int = 5) -> None:
+        self.url, self.service, self.clock = url, service, clock
         self._write_engine = _engine(url, size)
         self._read_engine = _engine(
             url, size, isolation_level="AUTOCOMMIT", connect_args={"options": "-c default_transaction_read_only=on"}
@@ -75,6 +77,9 @@ class Database:
         for callback in self._after_commit:
             callback()
 
+    def _info(self) -> dict[str, Any]:
+        return {"service": self.service, "clock": self.clock}
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         async with self._read_gate, ReadSession(self._read_engine, expire_on_commit=False) as session:
@@ -84,7 +89,7 @@ class Database:
     async def write(self) -> AsyncIterator[WriteSession]:
         async with (
             self._write_gate,
-            WriteSession(self._write_engine, expire_on_commit=False) as session,
+            WriteSession(self._write_engine, expire_on_commit=False, info=self._info()) as session,
             session.begin(),
         ):
             yield session

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import Problem, TooLarge
+from shared.events.tracing import correlation_id
 from shared.logging import get_logger
 from shared.metrics import REQUEST_SECONDS
 
@@ -49,6 +50,7 @@ class _Exchange:
         headers = Headers(scope=scope)
         self._request_id = request_id_of(headers)
         scope.setdefault("state", {})["request_id"] = self._request_id
+        correlation_id.set(self._request_id)
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=self._request_id, service=self._service):
             try:

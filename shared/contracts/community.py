@@ -9,7 +9,7 @@ COMMUNITY = ("community",)
 
 
 class FaqItemPublished(Event, type="faq.item_published", publishers=COMMUNITY, subject="faq_item/{item_id}"):
-    """This version of a question and its answer is public: the assistant may use it. The one event with public text."""
+    """A version of a question and its answer is public now: the assistant may use it. The one event with public text."""
 
     item_id: UUID
     locale: str
