@@ -18,7 +18,8 @@ def configure_logging(*, level: str = "INFO", pretty: bool = False) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         hide_secrets,
     ]
-    last = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    plain = structlog.dev.plain_traceback
+    last = structlog.dev.ConsoleRenderer(exception_formatter=plain) if pretty else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

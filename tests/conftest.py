@@ -5,11 +5,13 @@ from contextlib import ExitStack
 import pytest
 from pytest_socket import socket_allow_hosts
 
+from shared.logging import configure_logging
 from tests.support.postgres import test_server
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Only the controller starts the server; workers inherit its address."""
+    configure_logging(level="CRITICAL")
     if hasattr(config, "workerinput"):
         return
     stack = ExitStack()
