@@ -4,6 +4,7 @@ Prints one line of JSON about the server, or the error, then waits: a line on st
 """
 
 import argparse
+import encodings.idna  # noqa: F401 - read on the first connection, when it may no longer be readable
 import json
 import os
 import sys

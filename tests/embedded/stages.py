@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from deploy.embedded.postgres_programs import Account, find_programs
 from deploy.embedded.processes import is_running, wait_until
@@ -26,6 +27,15 @@ class Owner:
     url: str = ""
     attached: bool = False
     error: str = ""
+
+    def heard(self) -> Self:
+        """Wait for the owner's one line of report."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the owner ended without a word"
+        for name, value in json.loads(line).items():
+            setattr(self, name, value)
+        return self
 
     def stop(self) -> None:
         self.process.communicate("stop\n", timeout=60)
@@ -45,6 +55,8 @@ class Stage:
     owners: list[Owner] = field(default_factory=list)
 
     def launch(self, kind: str, name: str = "server", *options: str) -> Owner:
+        environment = {name: value for name, value in os.environ.items() if name != "AMQP_URL"}
+        environment["PYTHONPATH"] = str(ROOT)
         user = [] if self.uid is None else ["--uid", str(self.uid)]
         process = subprocess.Popen(
             [sys.executable, str(OWNER), kind, str(self.folder / name), *user, *options],
@@ -52,29 +64,20 @@ class Stage:
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
+            env=environment | self.environment,
         )
         self.owners.append(Owner(process))
         return self.owners[-1]
 
     def own(self, kind: str, name: str = "server", *options: str) -> Owner:
         """Return when the server answers, or when the child has said why there is none."""
-        return heard(self.launch(kind, name, *options))
+        return self.launch(kind, name, *options).heard()
 
     def close(self) -> None:
         for owner in self.owners:
             if owner.process.poll() is None:
                 owner.stop()
             owner.process.communicate()
-
-
-def heard(owner: Owner) -> Owner:
-    assert owner.process.stdout is not None
-    line = owner.process.stdout.readline()
-    assert line, "the owner ended without a word"
-    for name, value in json.loads(line).items():
-        setattr(owner, name, value)
-    return owner
 
 
 def has_left(pid: int, folder: Path, seconds: float = 20) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from deploy.embedded.postgres import PostgresUnavailable, start_postgres
 from deploy.embedded.postgres_programs import NOBODY, Account, find_programs
 from deploy.embedded.processes import wait_until
-from tests.embedded.stages import Stage, has_left, heard, listening_addresses, working_in
+from tests.embedded.stages import Stage, has_left, listening_addresses, working_in
 
 LOOPBACK = {"0100007F"}
 
@@ -80,7 +80,7 @@ def test_a_second_start_attaches_to_the_running_server(stage: Stage) -> None:
 def test_two_first_starts_at_once_make_one_server(stage: Stage) -> None:
     launched = [stage.launch("postgres") for _ in range(2)]
 
-    one, other = (heard(owner) for owner in launched)
+    one, other = (owner.heard() for owner in launched)
 
     assert one.pid == other.pid
     assert {one.attached, other.attached} == {True, False}
