@@ -1,5 +1,6 @@
 """From raw user text to the atoms that line breaking may not split, with a face chosen for every character."""
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ _JOINERS = "\u200c\u200d"
 _MAX_MARKS = 3  # Real scripts stack two or three marks; towers of them are decoration that would leave its box.
 _NEVER_FIRST = set("、。，．・：；？！）〕］｝〉》」』】’”％‰°℃ゝゞ々ー…‥,.!?:;)]}%»›'\"")
 _NEVER_LAST = set("（〔［｛〈《「『【‘“([{«‹¿¡$€£¥#@")
+# Legacy code points for shaped letters and whole phrases; shaping makes better ones, and some overflow the rasteriser.
+_ARABIC_FORMS = re.compile("[\ufb50-\ufdff\ufe70-\ufefc]")
+_BISMILLAH = ("\ufdfd", "بسم الله الرحمن الرحيم")  # The one such phrase that Unicode does not decompose.
 _BREAK_AFTER = set("-‐–—/|")
 _LAST_HYPHENATING = 0x052F  # End of the Cyrillic supplement.
 
@@ -33,7 +37,8 @@ class Atom:
 
 def clean(text: str) -> str:
     """Composed, without control and private characters; line breaks survive, other blanks become one space."""
-    lines = unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    plain = _ARABIC_FORMS.sub(lambda form: unicodedata.normalize("NFKC", form[0]), text.replace(*_BISMILLAH))
+    lines = unicodedata.normalize("NFC", plain).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     tidied = (" ".join("".join(_visible(line)).split()) for line in lines)
     return "\n".join(line for line in tidied if line)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from PIL import Image, ImageDraw
 
 from services.jobs.engines import emoji, shaping
+from services.jobs.engines.protocol import InvalidInput
 from services.jobs.engines.shaping import Box, Run, Style
 from services.jobs.engines.text import Atom, Cluster, atoms, clean, is_inside_word, joined
 
@@ -197,23 +198,35 @@ def draw(image: Image.Image, block: Block, fill: str, outline: str = "#000000") 
                 _paste_emoji(image, line, run, block.size)
 
 
-def _draw_letters(canvas: ImageDraw.ImageDraw, block: Block, fill: str, stroke: float) -> None:
+def _draw_letters(canvas: ImageDraw.ImageDraw, block: Block, fill: str | int, stroke: float) -> None:
     for line in block.lines:
         for run in line.runs:
             if run.emoji or run.text.isspace():
                 continue
-            for offset, letters in shaping.letters(run, block.size, block.style):
-                canvas.text(
-                    (line.x + run.x + offset, line.baseline),
-                    letters,
-                    font=shaping.font_of(run, block.size, block.style),
-                    anchor="ls",
-                    fill=fill,
-                    stroke_width=stroke,
-                    stroke_fill=fill,
-                    direction=shaping.direction(run),
-                    language=shaping.language(run),
+            for offset, drawn in shaping.letters(run, block.size, block.style):
+                _draw_run(
+                    canvas, replace(run, text=drawn, x=line.x + run.x + offset), line.baseline, block, fill, stroke
                 )
+
+
+def _draw_run(
+    canvas: ImageDraw.ImageDraw, run: Run, baseline: float, block: Block, fill: str | int, stroke: float
+) -> None:
+    try:
+        canvas.text(
+            (run.x, baseline),
+            run.text,
+            font=shaping.font_of(run, block.size, block.style),
+            anchor="ls",
+            fill=fill,
+            stroke_width=stroke,
+            stroke_fill=fill,
+            direction=shaping.direction(run),
+            language=shaping.language(run),
+        )
+    except OSError:
+        # FreeType gives up on a few immensely intricate glyphs at small sizes ("raster overflow").
+        raise InvalidInput(f"The characters '{run.text}' can't be drawn this small.") from None
 
 
 def _paste_emoji(image: Image.Image, line: Line, run: Run, size: int) -> None:
@@ -225,5 +238,5 @@ def _paste_emoji(image: Image.Image, line: Line, run: Run, size: int) -> None:
 def coverage(block: Block, size: tuple[int, int]) -> Image.Image:
     """Where the block's letters put ink, as a mask; emoji bring their own colours and are left out."""
     mask = Image.new("L", size, 0)
-    _draw_letters(ImageDraw.Draw(mask), block, "#ffffff", stroke=0)
+    _draw_letters(ImageDraw.Draw(mask), block, 255, stroke=0)
     return mask

@@ -78,7 +78,9 @@ def test_a_disguised_file_is_refused(tmp_path):
     assert probe_image(honest, content_type="image/png")["format"] == "png"
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.4", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.4", b"\x89PNG\r\n\x1a\n"]
+)
 def test_what_is_no_picture_is_refused(tmp_path, content):
     path = tmp_path / "a.png"
     path.write_bytes(content)

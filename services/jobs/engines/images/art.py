@@ -211,7 +211,7 @@ def dots(rng: random.Random, palette: Palette) -> str:
     for row in range(int(1000 / step) * 2):
         for column in range(int(1000 / step) + 2):
             x, y = column * step + (step / 2 if row % 2 else 0), row * step * 0.5
-            near = 1 - math.hypot(x - x0, y - y0) / 1350
+            near = max(0.0, 1 - math.hypot(x - x0, y - y0) / 1350)
             drawn += circle(x, y, max(1.2, near**1.5 * step * 0.72), palette.accents[0 if near < 0.55 else 1])
     return drawn
 

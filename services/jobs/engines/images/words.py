@@ -8,7 +8,8 @@ from services.jobs.engines.text import clean
 _REQUEST = re.compile(
     r"^\s*(?:please\s+)?(?:(?:make|create|design|draw|generate|give)\s+(?:me\s+)?)?(?:an?|the|some)?\s*"
     r"(?:[\w-]+\s+){0,3}?(?:poster|flyer|image|picture|cover|banner|card|graphic|story|post|design|illustration)s?"
-    r"\s*(?:(?:that\s+)?(?:says?|saying|reads?|reading|with\s+the\s+(?:text|words))|for|about|of|on|announcing)?\s*[:\-–—]?\s+(?:(?:an?|the|my|our)\s+)?",
+    r"(?:\s+(?:(?:that\s+)?(?:says?|saying|reads?|reading|with\s+the\s+(?:text|words))|for|about|of|announcing)\s*:?|"
+    r"\s*[:\-–—])\s+(?:(?:an?|the|my|our)\s+)?",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"[\"“«「『]([^\"”»」』]{2,200})[\"”»」』]")
