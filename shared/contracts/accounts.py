@@ -1,7 +1,8 @@
 """What accounts publishes: identities, sessions, and the steps of leaving."""
 
-from datetime import datetime
 from uuid import UUID
+
+from pydantic import AwareDatetime
 
 from shared.events.event import Event
 
@@ -21,7 +22,7 @@ class UserRegistered(Event, type="user.registered", publishers=ACCOUNTS, subject
     referral_code: str | None = None
     click_id: str | None = None
     email_fingerprint: str
-    registered_at: datetime
+    registered_at: AwareDatetime
 
 
 class UserEmailChanged(Event, type="user.email_changed", publishers=ACCOUNTS, subject="user/{user_id}"):

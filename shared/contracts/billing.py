@@ -1,11 +1,10 @@
 """What billing publishes: money that moved, subscriptions, and what a user is entitled to. Money in minor units."""
 
-from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from shared.contracts.metrics import Metric
+from shared.contracts.metrics import OpenMetric
 from shared.events.event import Event
 
 BILLING = ("billing",)
@@ -32,7 +31,7 @@ class PaymentPaid(Event, type="payment.paid", publishers=BILLING, subject="payme
     amount_net: int
     currency: str
     is_first_payment: bool
-    paid_at: datetime
+    paid_at: AwareDatetime
 
 
 class PaymentFailed(Event, type="payment.failed", publishers=BILLING, subject="payment/{payment_id}"):
@@ -41,59 +40,50 @@ class PaymentFailed(Event, type="payment.failed", publishers=BILLING, subject="p
     payment_id: UUID
     user_id: UUID
     attempt: int
-    next_attempt_at: datetime | None
+    next_attempt_at: AwareDatetime | None
     code: str | None
     is_final: bool
 
 
-class PaymentRefunded(Event, type="payment.refunded", publishers=BILLING, subject="payment/{payment_id}"):
+class _RefundFact(Event):
+    payment_id: UUID
+    refund_id: UUID
+    user_id: UUID
+    refund_amount: int
+    amount_refunded_total: int
+    amount_net_remaining: int
+    currency: str
+    full: bool
+
+
+class PaymentRefunded(_RefundFact, type="payment.refunded", publishers=BILLING, subject="payment/{payment_id}"):
     """Money went back. The totals are what counts; a single refund's amount is for display."""
 
-    payment_id: UUID
-    refund_id: UUID
-    user_id: UUID
-    refund_amount: int
-    amount_refunded_total: int
-    amount_net_remaining: int
-    currency: str
-    full: bool
 
-
-class PaymentRefundReverted(Event, type="payment.refund_reverted", publishers=BILLING, subject="payment/{payment_id}"):
+class PaymentRefundReverted(
+    _RefundFact, type="payment.refund_reverted", publishers=BILLING, subject="payment/{payment_id}"
+):
     """A refund failed after all, so the money is ours again."""
 
+
+class _DisputeFact(Event):
     payment_id: UUID
-    refund_id: UUID
+    dispute_id: UUID
     user_id: UUID
-    refund_amount: int
-    amount_refunded_total: int
-    amount_net_remaining: int
+    amount: int
     currency: str
-    full: bool
+    state: str
+    outcome: str | None = None
 
 
-class PaymentDisputed(Event, type="payment.disputed", publishers=BILLING, subject="payment/{payment_id}"):
+class PaymentDisputed(_DisputeFact, type="payment.disputed", publishers=BILLING, subject="payment/{payment_id}"):
     """The cardholder disputes the payment; what hangs on it is frozen until the dispute closes."""
 
-    payment_id: UUID
-    dispute_id: UUID
-    user_id: UUID
-    amount: int
-    currency: str
-    state: str
-    outcome: str | None = None
 
-
-class PaymentDisputeClosed(Event, type="payment.dispute_closed", publishers=BILLING, subject="payment/{payment_id}"):
+class PaymentDisputeClosed(
+    _DisputeFact, type="payment.dispute_closed", publishers=BILLING, subject="payment/{payment_id}"
+):
     """The dispute ended: `outcome` is won, lost, prevented or inquiry_closed."""
-
-    payment_id: UUID
-    dispute_id: UUID
-    user_id: UUID
-    amount: int
-    currency: str
-    state: str
-    outcome: str | None = None
 
 
 class _SubscriptionFact(Event):
@@ -102,9 +92,9 @@ class _SubscriptionFact(Event):
     plan_id: str
     previous_plan_id: str | None = None
     status: str
-    period_start: datetime
-    period_end: datetime
-    cancel_at: datetime | None = None
+    period_start: AwareDatetime
+    period_end: AwareDatetime
+    cancel_at: AwareDatetime | None = None
 
 
 SUBSCRIPTION = "subscription/{subscription_id}"
@@ -168,9 +158,9 @@ class EntitlementGrant(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     grant_id: UUID
-    metric: Metric
+    metric: OpenMetric
     amount: int
-    expires_at: datetime | None
+    expires_at: AwareDatetime | None
 
 
 class EntitlementChanged(Event, type="entitlement.changed", publishers=BILLING, subject="entitlement/{user_id}"):
@@ -188,8 +178,8 @@ class EntitlementChanged(Event, type="entitlement.changed", publishers=BILLING, 
     features: dict[str, bool] = {}
     max_running: int
     weight: int
-    period_anchor: datetime
-    valid_until: datetime | None = None
+    period_anchor: AwareDatetime
+    valid_until: AwareDatetime | None = None
 
 
 class BillingDriftFound(Event, type="billing.drift_found", publishers=BILLING, subject="drift/{object_id}"):

@@ -42,14 +42,14 @@ class ChatMessageCompleted(_ChatFact, type="chat.message_completed", publishers=
 
 
 class ChatFeedbackGiven(_ChatFact, type="chat.feedback_given", publishers=CHAT, subject=SESSION):
-    """Somebody judged an answer."""
+    """Somebody judged an answer; `reason` is a code, their comment stays in chat."""
 
     rating: str
     reason: str | None = None
 
 
 class ChatHandoffRequested(_ChatFact, type="chat.handoff_requested", publishers=CHAT, subject=SESSION):
-    """The conversation waits for a person."""
+    """The conversation waits for a person; `reason` is a code, never what was said."""
 
     reason: str | None = None
 

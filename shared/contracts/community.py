@@ -1,16 +1,15 @@
 """What community publishes: the FAQ, the forum, and the affiliate ledger. Money in minor units."""
 
-from datetime import datetime
 from uuid import UUID
+
+from pydantic import AwareDatetime
 
 from shared.events.event import Event
 
 COMMUNITY = ("community",)
 
 
-class FaqItemPublished(Event, type="faq.item_published", publishers=COMMUNITY, subject="faq_item/{item_id}"):
-    """A version of a question and its answer is public now: the assistant may use it. The one event with public text."""
-
+class _FaqFact(Event):
     item_id: UUID
     locale: str
     question: str
@@ -19,12 +18,12 @@ class FaqItemPublished(Event, type="faq.item_published", publishers=COMMUNITY, s
     version: int
 
 
-class FaqItemUnpublished(Event, type="faq.item_unpublished", publishers=COMMUNITY, subject="faq_item/{item_id}"):
-    """The item is no longer public."""
+class FaqItemPublished(_FaqFact, type="faq.item_published", publishers=COMMUNITY, subject="faq_item/{item_id}"):
+    """A question and its answer are public in this version: the assistant may use them. The one event with text."""
 
-    item_id: UUID
-    locale: str
-    version: int
+
+class FaqItemUnpublished(_FaqFact, type="faq.item_unpublished", publishers=COMMUNITY, subject="faq_item/{item_id}"):
+    """The item is no longer public; the text is what it last said in public."""
 
 
 class _ForumFact(Event):
@@ -100,7 +99,7 @@ class _CommissionFact(Event):
     delta: int
     balance_after: int
     currency: str
-    available_at: datetime
+    available_at: AwareDatetime
 
 
 class CommissionAccrued(

@@ -1,9 +1,8 @@
 """What jobs publishes: the life of a job, from acceptance to the end of its result."""
 
-from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from shared.events.event import Event
 
@@ -18,7 +17,7 @@ class _JobFact(Event):
     tool: str
     units: dict[str, int]
     attempt: int
-    run_at: datetime | None = None
+    run_at: AwareDatetime | None = None
 
 
 class JobCreated(_JobFact, type="job.created", publishers=JOBS, subject=JOB):
@@ -34,14 +33,14 @@ class JobRetryScheduled(_JobFact, type="job.retry_scheduled", publishers=JOBS, s
 
 
 class JobFile(BaseModel):
-    """One result file; `bytes` is its size, `duration` in seconds where it has one."""
+    """One result file; `bytes` is its size, `duration` in whole milliseconds where it has one."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str
     kind: str
     bytes: int
-    duration: float | None = None
+    duration: int | None = None
 
 
 class JobCompleted(Event, type="job.completed", publishers=JOBS, subject=JOB):
@@ -57,7 +56,7 @@ class JobCompleted(Event, type="job.completed", publishers=JOBS, subject=JOB):
     run_ms: int
     queued_ms: int
     engine: str
-    expires_at: datetime | None
+    expires_at: AwareDatetime | None
 
 
 class JobFailed(Event, type="job.failed", publishers=JOBS, subject=JOB):
@@ -89,7 +88,7 @@ class JobResultExpiring(Event, type="job.result_expiring", publishers=JOBS, subj
 
     job_id: UUID
     user_id: UUID
-    expires_at: datetime
+    expires_at: AwareDatetime
 
 
 class JobResultExpired(Event, type="job.result_expired", publishers=JOBS, subject=JOB):
@@ -97,7 +96,7 @@ class JobResultExpired(Event, type="job.result_expired", publishers=JOBS, subjec
 
     job_id: UUID
     user_id: UUID
-    expires_at: datetime
+    expires_at: AwareDatetime
 
 
 class BatchCompleted(Event, type="batch.completed", publishers=JOBS, subject="batch/{batch_id}"):

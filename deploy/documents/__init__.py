@@ -1,0 +1,1 @@
+"""Documents made from the service manifests: pure functions from manifests to text."""

@@ -1,0 +1,40 @@
+"""Manifests that stand for the real ones: every event from its first publisher, one consumer in order and one not."""
+
+from dataclasses import dataclass
+
+from shared.contracts.billing import PaymentPaid
+from shared.contracts.common import MailRequested
+from shared.contracts.registry import all_versions
+from shared.events.event import Event, Subscription, on
+
+SERVICES = ("accounts", "billing", "chat", "community", "jobs")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    name: str
+    publishes: tuple[type[Event], ...]
+    subscribes: tuple[Subscription, ...] = ()
+
+
+async def accrue(session, event, context):
+    """Stands for a handler."""
+
+
+async def send(session, event, context):
+    """Stands for a handler."""
+
+
+SUBSCRIPTIONS = {
+    "accounts": (on(MailRequested, send, consumer="mailer"),),
+    "community": (on(PaymentPaid, accrue, consumer="commissions", ordered=True),),
+}
+
+MANIFESTS = tuple(
+    Manifest(
+        name,
+        tuple(event for event in all_versions().values() if name in event.event_publishers),
+        SUBSCRIPTIONS.get(name, ()),
+    )
+    for name in SERVICES
+)
