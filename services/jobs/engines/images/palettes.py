@@ -50,7 +50,7 @@ PALETTES: dict[PaletteId, Palette] = {
                  "night moon star stars space galaxy sleep dream jazz cinema film halloween winter midnight 夜 星 月"),
         _palette("meadow", "#3f7d58 #1d4532 #f6f5e6 #12291d #e8c547 #9ccc65 #f2a65a",
                  "nature plant garden forest green eco spring earth vegan farm hike organic climate tree yoga 春 自然"),
-        _palette("blossom", "#f7b7c3 #a83253 #fff6f4 #3b1020 #e4577a #ffd6a5 #9d4edd",
+        _palette("blossom", "#f7b7c3 #a83253 #fff6f4 #3b1020 #f0708f #ffd6a5 #9d4edd",
                  "love wedding valentine beauty flower baby pink spa fashion romance mother 愛 爱 花"),
         _palette("mono", "#e9e7e2 #1b1b1b #fafaf7 #111111 #1b1b1b #8d8a83 #c9c5bb",
                  "minimal design architecture photography exhibition gallery art studio portfolio museum 展"),
