@@ -56,7 +56,7 @@ class Account:
         conditions = "".join(f" AND body->>'{name}' = %s" for name in fields)
         values = [str(value).lower() if isinstance(value, bool) else value for value in fields.values()]
         cursor = await self.connection.execute(
-            f"SELECT body FROM objects WHERE kind = %s{conditions} ORDER BY seq",  # type: ignore[arg-type] # field names are ours
+            f"SELECT body FROM objects WHERE kind = %s{conditions} ORDER BY seq",  # noqa: S608 -- field names are ours
             [kind, *values],
         )
         return [row["body"] for row in await cursor.fetchall()]

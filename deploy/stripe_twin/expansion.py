@@ -13,7 +13,7 @@ MAX_DEPTH = 4
 async def expand(account: Account, body: Body, paths: list[str]) -> Body:
     """Raises a 400 for a path that names nothing expandable, as Stripe does."""
     for path in paths:
-        if len(path.split(".")) > MAX_DEPTH + (body.get("object") == "list"):
+        if len([step for step in path.split(".") if step != "data"]) > MAX_DEPTH:
             raise invalid(f"You cannot expand more than {MAX_DEPTH} levels of a property: {path}", param="expand")
         await _expand(account, body, path.split("."), path)
     return body

@@ -25,7 +25,7 @@ async def list_objects(
     sql = "".join(f" AND {condition}" for condition, _ in [*wanted, *cursor])
     values = [value for _, value in [*wanted, *cursor] if value is not None]
     result = await account.connection.execute(
-        f"SELECT body FROM objects WHERE kind = %s{sql} ORDER BY seq {order} LIMIT %s",  # type: ignore[arg-type] # our own SQL
+        f"SELECT body FROM objects WHERE kind = %s{sql} ORDER BY seq {order} LIMIT %s",  # noqa: S608 -- our own SQL
         [kind, *values, limit + 1],
     )
     bodies = [row["body"] for row in await result.fetchall()]

@@ -84,7 +84,7 @@ def _check_url(url: str) -> None:
 async def update_endpoint(account: Account, params: Body, endpoint_id: str) -> Body:
     endpoint = await account.get("webhook_endpoint", endpoint_id)
     changes = changed(endpoint, params, "description", "enabled_events", "url")
-    _check_url(changes.get("url", endpoint["url"]))
+    _check_url(str(changes.get("url", endpoint["url"])))
     if "disabled" in params:
         changes["status"] = "disabled" if params["disabled"] else "enabled"
     return await account.save(endpoint | changes)

@@ -80,4 +80,4 @@ class Store:
 
     async def clear(self) -> None:
         async with self.write() as connection:
-            await connection.execute(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY")  # type: ignore[arg-type] # constants
+            await connection.execute(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY")

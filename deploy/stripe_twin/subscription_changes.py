@@ -54,7 +54,7 @@ def _end(account: Account, subscription: Body, params: Body) -> Body:
     end = subscription["items"]["data"][0]["current_period_end"] if at_period_end else params.get("cancel_at") or None
     if end is not None and end <= account.now:
         raise invalid("cancel_at must be in the future.", param="cancel_at")
-    details = changes.get("cancellation_details", subscription["cancellation_details"])
+    details = subscription["cancellation_details"] | changes.get("cancellation_details", {})
     return changes | {
         "cancel_at": end,
         "cancel_at_period_end": at_period_end,

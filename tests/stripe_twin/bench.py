@@ -126,7 +126,7 @@ class Bench:
         self._sdk_http = stripe.HTTPXClient(timeout=20, allow_sync_methods=True)
         self.stripe = client(url, self._sdk_http)
 
-    def control(self, path: str, **body: Any) -> Any:
+    def control(self, path: str, /, **body: Any) -> Any:
         response = self.http.post(f"{self.url}/_control/{path}", json=body)
         assert response.status_code == 200, response.text
         return response.json()
@@ -170,6 +170,10 @@ class Bench:
         """The payment intent of a paid one-time checkout."""
         paid = self.pay(self.session(self.price(amount, None)), card)
         return self.stripe.v1.payment_intents.retrieve(paid["payment_intent"]).to_dict()
+
+    def raw(self, path: str) -> Any:
+        """The JSON of an API object, before the SDK makes its own values of it."""
+        return self.http.get(f"{self.url}{path}", headers={"authorization": f"Bearer {KEY}"}).json()
 
     def invoices(self, subscription: Any) -> list[Any]:
         """Oldest first."""
