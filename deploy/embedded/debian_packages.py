@@ -31,8 +31,6 @@ def unpack(package: str, wanted: Callable[[str], bool], folder: Path) -> Path:
     What is installed here plays no part, so the folder is complete in itself. Returns at once when the folder exists:
     it is renamed into place only when it is whole. Raises PackagesUnavailable.
     """
-    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        raise PackagesUnavailable("this is not Debian or Ubuntu: there is no apt-get")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with folder.with_suffix(".lock").open("a") as lock:
@@ -90,7 +88,9 @@ def _private_lists(work: Path) -> list[str]:
 
 
 def _run(command: Sequence[str], folder: Path) -> str:
+    if not shutil.which(command[0]):
+        raise PackagesUnavailable(f"this is not Debian or Ubuntu: there is no {command[0]}")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise PackagesUnavailable(f"`{' '.join(command[:1])}` failed: {done.stderr.strip()[-1000:]}")
+        raise PackagesUnavailable(f"`{command[0]}` failed: {done.stderr.strip()[-1000:]}")
     return done.stdout

@@ -68,17 +68,26 @@ def die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
 def is_running(pid: int, folder: Path) -> bool:
     """Tell whether `pid` is alive and works in `folder`; a zombie, or a stranger that got the number, is not running.
 
-    The working directory is the proof of identity: both servers keep theirs in the folder that belongs to them.
+    The working directory is the proof of identity: both servers keep theirs in the folder that belongs to them, and a
+    zombie has none any more.
     """
-    if not Path("/proc/self/stat").exists():
-        return _is_running_by_ps(pid, folder)
-    return not _is_dead(pid) and _works_in(pid, folder)
+    if not Path("/proc/self/cwd").exists():
+        return is_running_by_ps(pid, folder)
+    return _works_in(pid, folder)
+
+
+def is_running_by_ps(pid: int, folder: Path) -> bool:
+    """Identify a process without `/proc`, as on macOS, by the folder in its command line."""
+    shown = subprocess.run(
+        ["ps", "-ww", "-p", str(pid), "-o", "stat=", "-o", "command="], capture_output=True, text=True, check=False
+    )
+    return not shown.stdout.startswith("Z") and str(folder) in shown.stdout
 
 
 def running_in(folder: Path, names: Collection[str]) -> list[int]:
     """List the live processes with one of these short names that work in `folder`: orphans of a killed server."""
     pids = (int(entry.name) for entry in Path("/proc").glob("[0-9]*"))
-    return [pid for pid in pids if _works_in(pid, folder) and not _is_dead(pid) and _short_name(pid) in names]
+    return [pid for pid in pids if _works_in(pid, folder) and _short_name(pid) in names]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -106,20 +115,6 @@ def send(pid: int, number: signal.Signals) -> None:
         return
 
 
-def _is_dead(pid: int) -> bool:
-    fields = _stat_fields(pid)
-    return fields is None or fields[0] in ("Z", "X")
-
-
-def _stat_fields(pid: int) -> list[str] | None:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    # The name stands in parentheses and may itself contain spaces, so the fields start after the last one.
-    return text[text.rindex(")") + 2 :].split()
-
-
 def _short_name(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
@@ -132,9 +127,3 @@ def _works_in(pid: int, folder: Path) -> bool:
         return Path(f"/proc/{pid}/cwd").samefile(folder)
     except OSError:
         return False
-
-
-def _is_running_by_ps(pid: int, folder: Path) -> bool:
-    """Identify a process without `/proc`, as on macOS, by the folder in its command line."""
-    shown = subprocess.run(["ps", "-p", str(pid), "-o", "stat=,command="], capture_output=True, text=True, check=False)
-    return not shown.stdout.startswith("Z") and str(folder) in shown.stdout

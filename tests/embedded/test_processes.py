@@ -1,0 +1,40 @@
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+from deploy.embedded.processes import is_running, is_running_by_ps, port_is_free
+
+
+def test_a_process_is_known_by_the_folder_it_works_in(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"], cwd=tmp_path) as process:
+        known, elsewhere = is_running(process.pid, tmp_path), is_running(process.pid, tmp_path.parent)
+        process.kill()
+
+    assert (known, elsewhere) == (True, False)
+    assert not is_running(process.pid, tmp_path)
+
+
+def test_a_zombie_does_not_run(tmp_path: Path) -> None:
+    pid = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+    running = [is_running(pid, Path.cwd()), is_running_by_ps(pid, Path("true"))]
+    os.waitpid(pid, 0)
+
+    assert running == [False, False]
+
+
+def test_without_proc_a_process_is_known_by_the_folder_in_its_command_line(tmp_path: Path) -> None:
+    with subprocess.Popen(["tail", "-f", "/dev/null", "--pid", str(os.getpid()), tmp_path / "absent"]) as process:
+        known, elsewhere = is_running_by_ps(process.pid, tmp_path), is_running_by_ps(process.pid, Path("/elsewhere"))
+        process.kill()
+
+    assert (known, elsewhere) == (True, False)
+
+
+def test_a_port_in_use_is_not_free() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert not port_is_free(taken.getsockname()[1])
