@@ -67,20 +67,24 @@ class Api:
 
     async def handle(self, request: Request) -> Response:
         request_id = new_id("req", 14)
-        path = request.url.path.removeprefix(PREFIX)
         try:
-            _authenticate(request)
-            fault = await faults.take_fault(self._store, request.method, path)
-            if fault == "timeout_before":
-                return await faults.hang(request)
-            if fault in faults.REFUSALS:
-                raise faults.REFUSALS[fault]
-            answer = await self._answer(request, path, request_id)
+            return await self._handle(request, request_id)
         except StripeError as error:
-            fault, answer = None, Answer(error.status, error.body)
+            answer = Answer(error.status, error.body)
         except Exception:
-            log.exception("The twin failed at %s %s", request.method, path)
-            fault, answer = None, Answer(500, StripeError(500, "The twin itself failed.", type="api_error").body)
+            log.exception("The twin failed at %s %s", request.method, request.url.path)
+            answer = Answer(500, StripeError(500, "The twin itself failed.", type="api_error").body)
+        return _response(answer, request_id, request)
+
+    async def _handle(self, request: Request, request_id: str) -> Response:
+        """A fault strikes before the call is executed, or after."""
+        _authenticate(request)
+        path = request.url.path.removeprefix(PREFIX)
+        fault = await faults.take_fault(self._store, request.method, path)
+        if fault == "timeout_before":
+            return await faults.hang(request)
+        faults.refuse(fault)
+        answer = await self._answer(request, path, request_id)
         if fault == "timeout_after":
             return await faults.hang(request)
         return faults.Reset() if fault == "reset" else _response(answer, request_id, request)
@@ -97,7 +101,7 @@ class Api:
         return await self._write(call)
 
     def _find(self, method: str, path: str) -> tuple[Route, tuple[str, ...]]:
-        for route in self._routes:
+        for route in self._routes if path.isprintable() else ():
             if (ids := route.match(method, path)) is not None:
                 return route, ids
         raise StripeError(404, f"Unrecognized request URL ({method}: {path}).")

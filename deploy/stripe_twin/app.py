@@ -82,7 +82,7 @@ def _controls(controls: Controls) -> list[Path]:
 def _as_page(endpoint: Endpoint) -> Endpoint:
     async def answer(request: Request) -> Response:
         try:
-            _refuse_foreign_origin(request)
+            _check(request)
             return await endpoint(request)
         except StripeError as error:
             return page("Stripe twin", note(str(error), "error"), status=error.status)
@@ -93,7 +93,7 @@ def _as_page(endpoint: Endpoint) -> Endpoint:
 def _as_control(endpoint: Endpoint) -> Endpoint:
     async def answer(request: Request) -> Response:
         try:
-            _refuse_foreign_origin(request)
+            _check(request)
             return await endpoint(request)
         except StripeError as error:
             return JSONResponse(error.body, error.status)
@@ -101,8 +101,10 @@ def _as_control(endpoint: Endpoint) -> Endpoint:
     return answer
 
 
-def _refuse_foreign_origin(request: Request) -> None:
+def _check(request: Request) -> None:
     """Another site's page must not press our buttons; programs send no Origin."""
+    if not request.url.path.isprintable():
+        raise StripeError(404, "There is nothing of this name.")
     origin = request.headers.get("origin")
     if request.method != "POST" or origin is None:
         return

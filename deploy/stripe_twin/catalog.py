@@ -9,6 +9,9 @@ from deploy.stripe_twin.ids import new_id, random_text
 from deploy.stripe_twin.listing import Condition, list_objects
 from deploy.stripe_twin.metadata import changed, merged
 
+MAX_AMOUNT = 99_999_999  # Stripe's own limit: eight digits.
+MAX_MONTHS = 120
+LONGEST_INTERVAL = {"day": 1095, "week": 156, "month": 36, "year": 3}
 READABLE = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 
 
@@ -57,7 +60,7 @@ async def get_product(account: Account, _params: Body, product_id: str) -> Body:
 
 async def list_products(account: Account, params: Body) -> Body:
     conditions: list[Condition] = [("id = ANY(%s)", params["ids"])] if "ids" in params else []
-    return await list_objects(account, "product", "/v1/products", params, {"active": "body->>'active'"}, conditions)
+    return await list_objects(account, "product", params, {"active": "body->>'active'"}, conditions)
 
 
 async def delete_product(account: Account, _params: Body, product_id: str) -> Body:
@@ -108,6 +111,8 @@ def _unit_amount(params: Body) -> int:
     amount = params.get("unit_amount", params.get("unit_amount_decimal"))
     if amount is None:
         raise invalid("Missing required param: unit_amount.", param="unit_amount", code="parameter_missing")
+    if amount > MAX_AMOUNT:
+        raise invalid(f"Amount must be no more than {MAX_AMOUNT}.", param="unit_amount", code="amount_too_large")
     if amount < 0 or Decimal(amount) != int(amount):
         raise invalid("The twin sells for whole, non-negative amounts only.", param="unit_amount")
     return int(amount)
@@ -117,8 +122,8 @@ def _recurring(given: Body | None) -> Body | None:
     if given is None:
         return None
     count = given.get("interval_count", 1)
-    if count < 1 or given.get("usage_type", "licensed") != "licensed":
-        raise invalid("The twin bills licensed prices of one or more intervals only.", param="recurring")
+    if not 1 <= count <= LONGEST_INTERVAL[given["interval"]] or given.get("usage_type", "licensed") != "licensed":
+        raise invalid("The twin bills licensed prices, for at most three years at a time.", param="recurring")
     return {
         "interval": given["interval"],
         "interval_count": count,
@@ -157,7 +162,7 @@ async def list_prices(account: Account, params: Body) -> Body:
         conditions.append(("body->>'lookup_key' = ANY(%s)", params["lookup_keys"]))
     if interval := params.get("recurring", {}).get("interval"):
         conditions.append(("body#>>'{recurring,interval}' = %s", interval))
-    return await list_objects(account, "price", "/v1/prices", params, fields, conditions)
+    return await list_objects(account, "price", params, fields, conditions)
 
 
 def plan_of(price: Body) -> Body:
@@ -221,6 +226,8 @@ def _check_coupon(params: Body) -> None:
         raise invalid("percent_off must be above 0 and at most 100.", param="percent_off")
     if "amount_off" in params and (params["amount_off"] < 1 or "currency" not in params):
         raise invalid("You must pass currency with a positive amount_off.", param="currency")
+    if not 1 <= params.get("duration_in_months", 1) <= MAX_MONTHS:
+        raise invalid("duration_in_months is 1 to 120.", param="duration_in_months")
     if (params.get("duration") == "repeating") != ("duration_in_months" in params):
         raise invalid("duration_in_months goes with duration=repeating, and only with it.", param="duration_in_months")
 
@@ -230,7 +237,7 @@ async def get_coupon(account: Account, _params: Body, coupon_id: str) -> Body:
 
 
 async def list_coupons(account: Account, params: Body) -> Body:
-    return await list_objects(account, "coupon", "/v1/coupons", params)
+    return await list_objects(account, "coupon", params)
 
 
 async def delete_coupon(account: Account, _params: Body, coupon_id: str) -> Body:
@@ -295,4 +302,4 @@ async def list_promotion_codes(account: Account, params: Body) -> Body:
         "coupon": "body#>>'{promotion,coupon}'",
         "customer": "customer",
     }
-    return await list_objects(account, "promotion_code", "/v1/promotion_codes", params, fields)
+    return await list_objects(account, "promotion_code", params, fields)

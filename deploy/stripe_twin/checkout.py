@@ -15,6 +15,17 @@ from deploy.stripe_twin.listing import list_objects, slice_of
 from deploy.stripe_twin.metadata import changed, merged
 
 LIFE = DAY
+MAX_TRIAL_DAYS = 730
+SIMULATED = {
+    "subscription_data": {"description", "metadata", "trial_end", "trial_period_days"},
+    "payment_intent_data": {
+        "description",
+        "metadata",
+        "receipt_email",
+        "setup_future_usage",
+        "statement_descriptor",
+    },
+}
 
 
 async def create_session(account: Account, params: Body) -> Body:
@@ -65,17 +76,30 @@ def _check(account: Account, params: Body) -> None:
     other = "payment_intent_data" if params["mode"] == "subscription" else "subscription_data"
     if other in params:
         raise invalid(f"You can not pass `{other}` in `{params['mode']}` mode.", param=other)
+    _check_trial(account, params.get("subscription_data", {}))
+    for data, simulated in SIMULATED.items():
+        if unknown := set(params.get(data, {})) - simulated:
+            name = f"{data}[{unknown.pop()}]"
+            raise invalid(f"This twin does not simulate `{name}`.", param=name, code="parameter_unsupported")
     expires_at = params.get("expires_at", account.now + LIFE)
     if not account.now + 1800 <= expires_at <= account.now + LIFE:
         raise invalid("expires_at must be 30 minutes to 24 hours from now.", param="expires_at")
 
 
+def _check_trial(account: Account, data: Body) -> None:
+    if not 1 <= data.get("trial_period_days", 1) <= MAX_TRIAL_DAYS:
+        raise invalid("trial_period_days is 1 to 730.", param="subscription_data[trial_period_days]")
+    if not 0 < data.get("trial_end", account.now + 1) - account.now <= MAX_TRIAL_DAYS * DAY:
+        raise invalid("trial_end is in the next two years.", param="subscription_data[trial_end]")
+
+
 def _session(account: Account, params: Body, items: list[Body]) -> Body:
     session_id = f"cs_test_a1{random_text(56)}"
     mode = params["mode"]
-    return _UNSET | {
+    return {
         "id": session_id,
         "object": "checkout.session",
+        **_UNSET,
         "adaptive_pricing": {"enabled": False},
         "allow_promotion_codes": params.get("allow_promotion_codes"),
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
@@ -348,7 +372,7 @@ async def get_session(account: Account, _params: Body, session_id: str) -> Body:
 async def list_sessions(account: Account, params: Body) -> Body:
     fields: dict[str, Any] = {"customer": "customer"}
     fields |= {name: f"body->>'{name}'" for name in ("payment_intent", "subscription", "status")}
-    return await list_objects(account, "checkout.session", "/v1/checkout/sessions", params, fields)
+    return await list_objects(account, "checkout.session", params, fields)
 
 
 async def list_line_items(account: Account, params: Body, session_id: str) -> Body:

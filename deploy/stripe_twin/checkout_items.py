@@ -5,6 +5,8 @@ from deploy.stripe_twin.catalog import create_product, price_body
 from deploy.stripe_twin.errors import invalid
 from deploy.stripe_twin.ids import new_id
 
+MAX_QUANTITY = 999_999
+
 
 async def line_items(account: Account, params: Body) -> list[Body]:
     """Raises when the prices do not fit the mode or each other."""
@@ -25,8 +27,8 @@ async def line_items(account: Account, params: Body) -> list[Body]:
 async def _line_item(account: Account, given: Body, index: int) -> Body:
     price = await _price(account, given, index)
     quantity = given.get("quantity", 0)
-    if quantity < 1:
-        raise invalid("Quantity is required and is at least 1.", param=f"line_items[{index}][quantity]")
+    if not 1 <= quantity <= MAX_QUANTITY:
+        raise invalid(f"Quantity is required and is 1 to {MAX_QUANTITY}.", param=f"line_items[{index}][quantity]")
     product = await account.get("product", price["product"])
     amount = price["unit_amount"] * quantity
     return {

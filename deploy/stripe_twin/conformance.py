@@ -53,7 +53,7 @@ def _closed(params: type) -> type:
     }
     closed = TypedDict(params.__name__, fields)  # type: ignore[misc] # the fields are only known at run time
     closed.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
-    return closed  # type: ignore[return-value]
+    return closed
 
 
 def _request_type(annotation: Any, module: dict[str, Any]) -> Any:

@@ -190,12 +190,22 @@ def _outcome(session: Body, intent: Body | None, refusal: Body) -> Body:
 async def _read(request: Request, kind: type[C]) -> C:
     raw = await _limited_body(request)
     try:
-        return kind.model_validate(json.loads(raw or b"{}"))
+        command = json.loads(raw or b"{}")
+        _refuse_unstorable(command)
+        return kind.model_validate(command)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise invalid(first["msg"], param=".".join(map(str, first["loc"])) or None) from None
     except ValueError as error:
         raise invalid("The body is not JSON.") from error
+
+
+def _refuse_unstorable(command: Any) -> None:
+    """Raises ValueError for text that Postgres can't keep: half surrogates and NUL."""
+    text = json.dumps(command, ensure_ascii=False)
+    text.encode()
+    if "\\u0000" in text:
+        raise ValueError("NUL")
 
 
 async def _limited_body(request: Request) -> bytes:

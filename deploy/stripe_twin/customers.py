@@ -73,7 +73,7 @@ async def update_customer(account: Account, params: Body, customer_id: str) -> B
 
 async def list_customers(account: Account, params: Body) -> Body:
     conditions = [("body->>'deleted' IS NULL", None)]
-    return await list_objects(account, "customer", "/v1/customers", params, {"email": "body->>'email'"}, conditions)
+    return await list_objects(account, "customer", params, {"email": "body->>'email'"}, conditions)
 
 
 async def new_method(account: Account, customer: Body | None, card: Card) -> Body:
@@ -131,9 +131,9 @@ async def get_payment_method(account: Account, _params: Body, method_id: str) ->
 
 async def list_payment_methods(account: Account, params: Body, *customer: str) -> Body:
     """Both under /v1/payment_methods and under a customer."""
-    url = f"/v1/customers/{customer[0]}/payment_methods" if customer else "/v1/payment_methods"
     params = params | ({"customer": customer[0]} if customer else {})
     if "customer" in params:
         await account.get("customer", params["customer"], "customer")
     fields = {"customer": "customer", "type": "body->>'type'"}
-    return await list_objects(account, "payment_method", url, params, fields)
+    page = await list_objects(account, "payment_method", params, fields)
+    return page | {"url": f"/v1/customers/{customer[0]}/payment_methods"} if customer else page

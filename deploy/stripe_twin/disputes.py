@@ -126,4 +126,4 @@ async def get_dispute(account: Account, _params: Body, dispute_id: str) -> Body:
 
 async def list_disputes(account: Account, params: Body) -> Body:
     fields = {"charge": "body->>'charge'", "payment_intent": "body->>'payment_intent'"}
-    return await list_objects(account, "dispute", "/v1/disputes", params, fields)
+    return await list_objects(account, "dispute", params, fields)

@@ -35,6 +35,12 @@ async def take_fault(store: Store, method: str, path: str) -> str | None:
     return None
 
 
+def refuse(fault: str | None) -> None:
+    """Raise the refusal of this name, if it is one."""
+    if fault in REFUSALS:
+        raise REFUSALS[fault]
+
+
 async def hang(request: Request) -> Response:
     """Keep the caller waiting until it gives up."""
     with contextlib.suppress(TimeoutError):

@@ -21,10 +21,12 @@ main{max-width:34rem;margin:2rem auto;background:#fff;padding:1.5rem 2rem;border
 h1{font-size:1.35rem;margin:0 0 .5rem}table{width:100%;border-collapse:collapse;margin:1rem 0}
 td{padding:.35rem 0;border-bottom:1px solid #e8ebef}td:last-child{text-align:right}
 button{font:inherit;width:100%;text-align:left;padding:.6rem .8rem;margin:.25rem 0;border:1px solid #b9c0ca;
-border-radius:7px;background:#fff;cursor:pointer}button:hover,button:focus-visible{border-color:#4338ca;outline-color:#4338ca}
+border-radius:7px;background:#fff;cursor:pointer}
+button:hover,button:focus-visible{border-color:#4338ca;outline-color:#4338ca}
 button small{display:block;color:#566072}.note{background:#eef2ff;padding:.6rem .8rem;border-radius:7px}
 .error{background:#fdecec;color:#8c1d18;padding:.6rem .8rem;border-radius:7px}
-input{font:inherit;padding:.5rem;border:1px solid #b9c0ca;border-radius:7px}footer{color:#566072;font-size:.85rem;margin-top:1.2rem}
+input{font:inherit;padding:.5rem;border:1px solid #b9c0ca;border-radius:7px}
+footer{color:#566072;font-size:.85rem;margin-top:1.2rem}
 """
 
 

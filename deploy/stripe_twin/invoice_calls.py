@@ -16,7 +16,7 @@ async def get_invoice(account: Account, _params: Body, invoice_id: str) -> Body:
 
 async def list_invoices(account: Account, params: Body) -> Body:
     fields = {"customer": "customer", "status": "body->>'status'", "subscription": _SUBSCRIPTION}
-    return await list_objects(account, "invoice", "/v1/invoices", params, fields)
+    return await list_objects(account, "invoice", params, fields)
 
 
 async def list_lines(account: Account, params: Body, invoice_id: str) -> Body:
@@ -102,4 +102,4 @@ async def list_payments(account: Account, params: Body) -> Body:
     conditions: list[Condition] = []
     if intent := params.get("payment", {}).get("payment_intent"):
         conditions.append(("body#>>'{payment,payment_intent}' = %s", intent))
-    return await list_objects(account, "invoice_payment", "/v1/invoice_payments", params, fields, conditions)
+    return await list_objects(account, "invoice_payment", params, fields, conditions)

@@ -68,72 +68,88 @@ def _invoice(account: Account, customer: Body, subscription: Body, reason: str, 
     return {
         "id": new_id("in", 24),
         "object": "invoice",
+        **_UNSET,
         "account_country": "US",
         "account_name": "Atelier (twin)",
-        "account_tax_ids": None,
         "amount_overpaid": 0,
         "amount_paid": 0,
         "amount_shipping": 0,
-        "application": None,
         "attempt_count": 0,
         "attempted": False,
         "auto_advance": True,
         "automatic_tax": _NO_TAX,
-        "automatically_finalizes_at": None,
         "billing_reason": reason,
         "collection_method": "charge_automatically",
         "created": account.now,
         "currency": subscription["currency"],
-        "custom_fields": None,
-        "customer": customer["id"],
-        **{
-            f"customer_{name}": customer[name]
-            for name in ("address", "email", "name", "phone", "shipping", "tax_exempt")
-        },
-        "customer_tax_ids": [],
-        "default_payment_method": None,
-        "default_source": None,
+        **_billed_to(customer),
         "default_tax_rates": [],
-        "description": None,
         "discounts": [],
-        "due_date": None,
-        "effective_at": None,
-        "ending_balance": None,
-        "footer": None,
-        "from_invoice": None,
-        "hosted_invoice_url": None,
-        "invoice_pdf": None,
         "issuer": {"type": "self"},
-        "last_finalization_error": None,
-        "latest_revision": None,
         "livemode": False,
         "metadata": {},
-        "next_payment_attempt": None,
-        "number": None,
-        "on_behalf_of": None,
-        "parent": {
-            "quote_details": None,
-            "subscription_details": {"metadata": subscription["metadata"], "subscription": subscription["id"]},
-            "type": "subscription_details",
-        },
+        "parent": _parent(subscription),
         "payment_settings": {"default_mandate": None, "payment_method_options": None, "payment_method_types": None},
         "period_end": period[1],
         "period_start": period[0],
         "post_payment_credit_notes_amount": 0,
         "pre_payment_credit_notes_amount": 0,
-        "receipt_number": None,
-        "rendering": None,
-        "shipping_cost": None,
-        "shipping_details": None,
-        "statement_descriptor": None,
         "status": "draft",
         "status_transitions": dict.fromkeys(("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")),
-        "test_clock": None,
         "total_discount_amounts": [],
         "total_pretax_credit_amounts": [],
         "total_taxes": [],
-        "webhooks_delivered_at": None,
     }
+
+
+def _billed_to(customer: Body) -> Body:
+    """What an invoice copies, so that a later change of the customer does not reach it."""
+    names = ("address", "email", "name", "phone", "shipping", "tax_exempt")
+    return {
+        "customer": customer["id"],
+        "customer_tax_ids": [],
+        **{f"customer_{each}": customer[each] for each in names},
+    }
+
+
+def _parent(subscription: Body) -> Body:
+    return {
+        "quote_details": None,
+        "subscription_details": {"metadata": subscription["metadata"], "subscription": subscription["id"]},
+        "type": "subscription_details",
+    }
+
+
+_UNSET: Body = dict.fromkeys(
+    (
+        "account_tax_ids",
+        "application",
+        "automatically_finalizes_at",
+        "custom_fields",
+        "default_payment_method",
+        "default_source",
+        "description",
+        "due_date",
+        "effective_at",
+        "ending_balance",
+        "footer",
+        "from_invoice",
+        "hosted_invoice_url",
+        "invoice_pdf",
+        "last_finalization_error",
+        "latest_revision",
+        "next_payment_attempt",
+        "number",
+        "on_behalf_of",
+        "receipt_number",
+        "rendering",
+        "shipping_cost",
+        "shipping_details",
+        "statement_descriptor",
+        "test_clock",
+        "webhooks_delivered_at",
+    )
+)
 
 
 _NO_TAX = {"disabled_reason": None, "enabled": False, "liability": None, "provider": None, "status": None}

@@ -13,7 +13,6 @@ RANGE = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 async def list_objects(
     account: Account,
     kind: str,
-    url: str,
     params: Body,
     fields: Mapping[str, str] | None = None,
     conditions: Sequence[Condition] = (),
@@ -30,6 +29,7 @@ async def list_objects(
     )
     bodies = [row["body"] for row in await result.fetchall()]
     page = bodies[:limit] if order == "DESC" else bodies[:limit][::-1]
+    url = f"/v1/{kind.replace('.', '/')}s"
     return {"object": "list", "url": url, "has_more": len(bodies) > limit, "data": page}
 
 

@@ -26,7 +26,7 @@ async def list_events(account: Account, params: Body) -> Body:
         conditions.append(("body->>'type' = ANY(%s)", params["types"]))
     if "delivery_success" in params:
         conditions.append((("NOT " if params["delivery_success"] else "") + _UNDELIVERED, None))
-    page = await list_objects(account, "event", "/v1/events", params, conditions=conditions)
+    page = await list_objects(account, "event", params, conditions=conditions)
     await _count_pending(account, page["data"])
     return page
 
@@ -100,7 +100,7 @@ async def get_endpoint(account: Account, _params: Body, endpoint_id: str) -> Bod
 
 
 async def list_endpoints(account: Account, params: Body) -> Body:
-    return await list_objects(account, "webhook_endpoint", "/v1/webhook_endpoints", params)
+    return await list_objects(account, "webhook_endpoint", params)
 
 
 async def get_balance(account: Account, _params: Body) -> Body:

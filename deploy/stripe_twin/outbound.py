@@ -53,7 +53,8 @@ async def enqueue(connection: Connection, event: dict[str, Any], endpoints: list
             )
 
 
-async def _is_dropped(connection: Connection, drop: bool | int | list[str], event_type: str) -> bool:
+async def _is_dropped(connection: Connection, drop: Any, event_type: str) -> bool:
+    """`drop` is the knob: all, none, the next n events, or events of these types."""
     if isinstance(drop, list):
         return event_type in drop
     if isinstance(drop, bool) or drop == 0:
@@ -127,7 +128,7 @@ class DeliveryWorker:
         async with self._store.statement() as connection:
             await connection.execute(
                 "UPDATE deliveries SET attempts = attempts + 1, answer = %(answer)s, "
-                "state = CASE WHEN %(state)s = 'pending' AND attempts + 1 >= %(most)s THEN 'failed' ELSE %(state)s END, "
+                "state = CASE WHEN %(state)s = 'pending' AND attempts >= %(most)s THEN 'failed' ELSE %(state)s END, "
                 "due = clock_timestamp() + least(power(2, least(attempts, 10)), %(longest)s) * interval '1 second' "
                 "WHERE id = %(id)s",
                 {
@@ -145,10 +146,9 @@ async def _due(connection: Connection, limit: int) -> list[dict[str, Any]]:
         "SELECT d.id, e.body AS event, w.body->>'url' AS url, w.body->>'_secret' AS secret FROM deliveries d "
         "JOIN objects e ON e.kind = 'event' AND e.id = d.event "
         "LEFT JOIN objects w ON w.kind = 'webhook_endpoint' AND w.id = d.endpoint "
-        "WHERE d.state = 'pending' AND d.due <= clock_timestamp() ORDER BY "
-        + ("random()" if limit > 1 else "d.id")
-        + " LIMIT %s",
-        [limit],
+        "WHERE d.state = 'pending' AND d.due <= clock_timestamp() "
+        "ORDER BY CASE WHEN %(limit)s > 1 THEN random() END, d.id LIMIT %(limit)s",
+        {"limit": limit},
     )
     return await cursor.fetchall()
 

@@ -141,7 +141,7 @@ async def _form(request: Request) -> Body:
 
 def _summary(session: Body) -> str:
     rows = [
-        (f"{each['quantity']} × {each['description']}", money(each["amount_subtotal"], each["currency"]))
+        (f"{each['quantity']} x {each['description']}", money(each["amount_subtotal"], each["currency"]))
         for each in session["_line_items"]
     ]
     if off := session["total_details"]["amount_discount"]:

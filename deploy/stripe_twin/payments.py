@@ -21,15 +21,11 @@ async def create_intent(
     intent: Body = {
         "id": intent_id,
         "object": "payment_intent",
+        **_UNSET_INTENT,
         "amount": amount,
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
-        "application": None,
-        "application_fee_amount": None,
-        "automatic_payment_methods": None,
-        "canceled_at": None,
-        "cancellation_reason": None,
         "capture_method": "automatic_async",
         "client_secret": f"{intent_id}_{new_id('secret', 25)}",
         "confirmation_method": "automatic",
@@ -37,29 +33,40 @@ async def create_intent(
         "currency": currency,
         "customer": customer,
         "description": given.get("description"),
-        "last_payment_error": None,
-        "latest_charge": None,
         "livemode": False,
         "metadata": given.get("metadata", {}),
-        "next_action": None,
-        "on_behalf_of": None,
-        "payment_method": None,
         "payment_method_options": {},
         "payment_method_types": ["card"],
-        "processing": None,
         "receipt_email": given.get("receipt_email"),
-        "review": None,
         "setup_future_usage": given.get("setup_future_usage"),
-        "shipping": None,
-        "source": None,
         "statement_descriptor": given.get("statement_descriptor"),
-        "statement_descriptor_suffix": None,
         "status": "requires_payment_method",
-        "transfer_data": None,
-        "transfer_group": None,
         **private,
     }
     return await account.create("payment_intent.created", intent)
+
+
+_UNSET_INTENT: Body = dict.fromkeys(
+    (
+        "application",
+        "application_fee_amount",
+        "automatic_payment_methods",
+        "canceled_at",
+        "cancellation_reason",
+        "last_payment_error",
+        "latest_charge",
+        "next_action",
+        "on_behalf_of",
+        "payment_method",
+        "processing",
+        "review",
+        "shipping",
+        "source",
+        "statement_descriptor_suffix",
+        "transfer_data",
+        "transfer_group",
+    )
+)
 
 
 async def confirm(account: Account, intent: Body, method: Body, *, present: bool, authenticated: bool = False) -> str:
@@ -137,13 +144,10 @@ async def _charge(account: Account, intent: Body, failure: Body | None) -> Body:
     charge = {
         "id": charge_id,
         "object": "charge",
+        **_UNSET_CHARGE,
         "amount": intent["amount"],
         "amount_captured": 0 if failure else intent["amount"],
         "amount_refunded": 0,
-        "application": None,
-        "application_fee": None,
-        "application_fee_amount": None,
-        "balance_transaction": None,
         "billing_details": billing_details(customer),
         "calculated_statement_descriptor": "STRIPE TWIN",
         "captured": failure is None,
@@ -152,32 +156,42 @@ async def _charge(account: Account, intent: Body, failure: Body | None) -> Body:
         "customer": intent["customer"],
         "description": intent["description"],
         "disputed": False,
-        "failure_balance_transaction": None,
         "failure_code": failure["code"] if failure else None,
         "failure_message": failure["message"] if failure else None,
         "fraud_details": {},
         "livemode": False,
         "metadata": intent["metadata"],
-        "on_behalf_of": None,
         "outcome": _outcome(failure),
         "paid": failure is None,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
         "payment_method_details": _charge_details(card_of(method), intent["amount"]),
         "receipt_email": intent["receipt_email"],
-        "receipt_number": None,
         "receipt_url": f"{account.public_url}/receipts/{charge_id}",
         "refunded": False,
-        "review": None,
-        "shipping": None,
-        "source_transfer": None,
-        "statement_descriptor": None,
-        "statement_descriptor_suffix": None,
         "status": "failed" if failure else "succeeded",
-        "transfer_data": None,
-        "transfer_group": None,
     }
     return await account.save(charge)
+
+
+_UNSET_CHARGE: Body = dict.fromkeys(
+    (
+        "application",
+        "application_fee",
+        "application_fee_amount",
+        "balance_transaction",
+        "failure_balance_transaction",
+        "on_behalf_of",
+        "receipt_number",
+        "review",
+        "shipping",
+        "source_transfer",
+        "statement_descriptor",
+        "statement_descriptor_suffix",
+        "transfer_data",
+        "transfer_group",
+    )
+)
 
 
 def _outcome(failure: Body | None) -> Body:
@@ -238,7 +252,7 @@ async def get_intent(account: Account, _params: Body, intent_id: str) -> Body:
 
 
 async def list_intents(account: Account, params: Body) -> Body:
-    return await list_objects(account, "payment_intent", "/v1/payment_intents", params, {"customer": "customer"})
+    return await list_objects(account, "payment_intent", params, {"customer": "customer"})
 
 
 async def get_charge(account: Account, _params: Body, charge_id: str) -> Body:
@@ -247,4 +261,4 @@ async def get_charge(account: Account, _params: Body, charge_id: str) -> Body:
 
 async def list_charges(account: Account, params: Body) -> Body:
     fields = {"customer": "customer", "payment_intent": "body->>'payment_intent'"}
-    return await list_objects(account, "charge", "/v1/charges", params, fields)
+    return await list_objects(account, "charge", params, fields)

@@ -107,4 +107,4 @@ async def get_refund(account: Account, _params: Body, refund_id: str) -> Body:
 
 async def list_refunds(account: Account, params: Body) -> Body:
     fields = {"charge": "body->>'charge'", "payment_intent": "body->>'payment_intent'"}
-    return await list_objects(account, "refund", "/v1/refunds", params, fields)
+    return await list_objects(account, "refund", params, fields)

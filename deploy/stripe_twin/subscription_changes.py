@@ -3,13 +3,16 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 from deploy.stripe_twin import invoices, subscriptions
-from deploy.stripe_twin.account import Account, Body
+from deploy.stripe_twin.account import DAY, Account, Body
 from deploy.stripe_twin.catalog import plan_of
+from deploy.stripe_twin.checkout_items import MAX_QUANTITY
 from deploy.stripe_twin.customers import live_customer
 from deploy.stripe_twin.discounts import redeem, redeemable_coupon
 from deploy.stripe_twin.errors import declined, invalid, no_such
 from deploy.stripe_twin.metadata import changed
 from deploy.stripe_twin.periods import period_end
+
+FARTHEST_END = 5 * 366 * DAY
 
 
 async def update_subscription(account: Account, params: Body, subscription_id: str) -> Body:
@@ -52,8 +55,8 @@ def _end(account: Account, subscription: Body, params: Body) -> Body:
         return changes
     at_period_end = params.get("cancel_at_period_end", False)
     end = subscription["items"]["data"][0]["current_period_end"] if at_period_end else params.get("cancel_at") or None
-    if end is not None and end <= account.now:
-        raise invalid("cancel_at must be in the future.", param="cancel_at")
+    if end is not None and not account.now < end <= account.now + FARTHEST_END:
+        raise invalid("cancel_at must be in the future, at most five years away.", param="cancel_at")
     details = subscription["cancellation_details"] | changes.get("cancellation_details", {})
     return changes | {
         "cancel_at": end,
@@ -107,6 +110,8 @@ async def _moved_item(account: Account, subscription: Body, item: Body, given: B
         raise invalid("The price must recur and be in the subscription's currency.", param="items[0][price]")
     if not price["active"] and price["id"] != item["price"]["id"]:
         raise invalid("The price specified is inactive.", param="items[0][price]")
+    if not 1 <= given.get("quantity", 1) <= MAX_QUANTITY:
+        raise invalid(f"quantity is 1 to {MAX_QUANTITY}.", param="items[0][quantity]")
     return item | {"price": price, "plan": plan_of(price), "quantity": given.get("quantity", item["quantity"])}
 
 

@@ -58,9 +58,10 @@ def _subscription(account: Account, customer: Body, prices: list[tuple[Body, int
     subscription_id, anchor = new_id("sub", 24), trial_end or account.now
     recurring = [(price, quantity) for price, quantity in prices if price["type"] == "recurring"]
     items = [_item(account, subscription_id, price, quantity, anchor) for price, quantity in recurring]
-    return _UNSET | {
+    return {
         "id": subscription_id,
         "object": "subscription",
+        **_UNSET,
         "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
         "billing_cycle_anchor": anchor,
         "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible", "updated_at": None},
@@ -167,7 +168,7 @@ def period_lines(subscription: Body) -> list[Body]:
             item,
             0 if is_trial else item["price"]["unit_amount"] * item["quantity"],
             period_of(item),
-            "Trial period" if is_trial else f"{item['quantity']} × {item['price']['nickname'] or item['price']['id']}",
+            "Trial period" if is_trial else f"{item['quantity']} x {item['price']['nickname'] or item['price']['id']}",
         )
         for item in subscription["items"]["data"]
     ]
@@ -329,6 +330,4 @@ async def list_subscriptions(account: Account, params: Body) -> Body:
         conditions.append(("body->>'status' = %s", status))
     if "price" in params:
         conditions.append(("body#>>'{items,data,0,price,id}' = %s", params["price"]))
-    return await list_objects(
-        account, "subscription", "/v1/subscriptions", params, {"customer": "customer"}, conditions
-    )
+    return await list_objects(account, "subscription", params, {"customer": "customer"}, conditions)

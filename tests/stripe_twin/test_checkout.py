@@ -165,7 +165,11 @@ def test_a_coupon_given_with_the_session_lowers_the_first_invoice(twin: Bench) -
     subscription = twin.subscription(twin.pay(session)["subscription"])
     twin.advance(31 * DAY)
     first, second = twin.invoices(subscription)
-    assert (first["amount_paid"], first["total_discount_amounts"][0]["amount"], second["amount_paid"]) == (1267, 633, 1900)
+    assert (first["amount_paid"], first["total_discount_amounts"][0]["amount"], second["amount_paid"]) == (
+        1267,
+        633,
+        1900,
+    )
     assert twin.stripe.v1.coupons.retrieve(coupon.id).times_redeemed == 1
 
 

@@ -129,7 +129,8 @@ def test_a_cancellation_at_once_ends_at_once_and_only_once(twin: Bench) -> None:
 def _change(twin: Bench, subscription: dict, price: dict, **more: str) -> stripe.Subscription:
     item = subscription["items"]["data"][0]["id"]
     return twin.stripe.v1.subscriptions.update(
-        subscription["id"], {"items": [{"id": item, "price": price["id"]}], **more}  # type: ignore[typeddict-item]
+        subscription["id"],
+        {"items": [{"id": item, "price": price["id"]}], **more},  # type: ignore[typeddict-item]
     )
 
 
