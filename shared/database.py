@@ -35,6 +35,10 @@ class ReadSession(AsyncSession):
 class WriteSession(ReadSession):
     """One transaction. It commits when the block that opened it ends well; nobody else commits."""
 
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once this transaction is safely committed; never when it is not."""
+        self.info.setdefault("after_commit", []).append(callback)
+
 
 class Database:
     """A service's own database: a read engine, a write engine and a psycopg pool for the hot paths.
@@ -95,6 +99,8 @@ class Database:
             yield session
         if session.info.pop("published", False):
             self.committed_events()
+        for callback in session.info.pop("after_commit", ()):
+            callback()
 
 
 def _engine(url: str, size: int, **options: Any) -> AsyncEngine:

@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, Select, literal, tuple_
+from sqlalchemy import Select, SQLColumnExpression, literal, tuple_
 
 from shared.errors import BadRequest
 
@@ -60,7 +60,11 @@ def _plain(value: Any) -> Any:
 
 
 def after(
-    statement: Select[Any], columns: Sequence[ColumnElement[Any]], values: Sequence[Any] | None, *, descending: bool
+    statement: Select[Any],
+    columns: Sequence[SQLColumnExpression[Any]],
+    values: Sequence[Any] | None,
+    *,
+    descending: bool,
 ) -> Select[Any]:
     """Order by the columns and start behind `values`. The last column must be unique."""
     if values is not None:
@@ -70,7 +74,7 @@ def after(
     return statement.order_by(*[column.desc() if descending else column.asc() for column in columns])
 
 
-def _bind(column: ColumnElement[Any], value: Any) -> Any:
+def _bind(column: SQLColumnExpression[Any], value: Any) -> Any:
     if column.type.python_type is datetime:
         value = datetime.fromisoformat(value)
     elif column.type.python_type is UUID:

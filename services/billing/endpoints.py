@@ -1,0 +1,242 @@
+"""HTTP in, for users: plans, checkout, subscription, payments; and for Stripe: its webhooks."""
+
+import time
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Request
+from starlette.responses import Response
+
+from services.billing import repository
+from services.billing.catalogue import CURRENCY, INTERVAL_OF, PLANS
+from services.billing.models import Checkout, Payment
+from services.billing.parts import BillingParts
+from services.billing.schemas import (
+    CancelRequest,
+    CheckoutCreate,
+    CheckoutRead,
+    CheckoutSessionCreate,
+    CheckoutSessionRead,
+    CheckoutStatus,
+    EntitlementRead,
+    PaymentRead,
+    PaymentStatus,
+    PlanList,
+    PlanRead,
+    SubscriptionDetail,
+    SubscriptionRead,
+)
+from services.billing.transitions import SETTLED
+from services.billing.usecases import subscriptions
+from services.billing.usecases.checkout import CheckoutOrder, start_checkout
+from services.billing.usecases.entitlements import entitlement
+from services.billing.usecases.synchronise import Books, sync_subscription
+from services.billing.usecases.webhooks import read_webhook, store_webhook
+from shared.database import Read, Write
+from shared.identity import Caller
+from shared.pagination import Cursor, Limit, Page, page_of
+from shared.routing import Router, public, user
+from shared.runtime import Runtime
+
+router = Router(tags=["billing"])
+
+
+async def _runtime(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+InRuntime = Annotated[Runtime, Depends(_runtime)]
+IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
+
+
+@router.get("/v1/billing/plans", access=public)
+async def list_plans() -> PlanList:
+    """Every plan with its prices in cents and its limits per month."""
+    return PlanList(
+        items=[
+            PlanRead(
+                plan_id=plan.plan_id,
+                name=plan.name,
+                prices={str(interval): price for interval, price in plan.prices.items()},
+                currency=CURRENCY,
+                limits=plan.limits,
+                features={},
+                max_running=plan.max_running,
+            )
+            for plan in PLANS.values()
+        ]
+    )
+
+
+@router.post("/v1/billing/checkout", access=user(scope="billing:write"), status_code=201)
+async def create_checkout(
+    body: CheckoutCreate,
+    caller: Caller,
+    runtime: InRuntime,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> CheckoutRead:
+    """Open a checkout session at Stripe. Send the customer to `url`; nothing is granted before the money is there."""
+    order = CheckoutOrder(
+        caller.user_id,
+        body.plan_id,
+        body.interval,
+        body.promotion_code,
+        body.success_url,
+        body.cancel_url,
+        idempotency_key,
+    )
+    checkout = await _checkout(order, runtime, response)
+    return CheckoutRead.model_validate(
+        {
+            "checkout_id": checkout.id,
+            "session_id": checkout.stripe_session_id,
+            "url": checkout.url,
+            "expires_at": checkout.expires_at,
+        }
+    )
+
+
+@router.post("/api/checkout/create-session", access=user(scope="billing:write"), status_code=201)
+async def create_checkout_session(
+    body: CheckoutSessionCreate,
+    caller: Caller,
+    runtime: InRuntime,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> CheckoutSessionRead:
+    """The published name of `POST /v1/billing/checkout`."""
+    interval = INTERVAL_OF[body.billing_cycle]
+    order = CheckoutOrder(caller.user_id, body.plan_id, interval, None, None, None, idempotency_key)
+    checkout = await _checkout(order, runtime, response)
+    return CheckoutSessionRead.model_validate({"session_id": checkout.stripe_session_id, "url": checkout.url})
+
+
+async def _checkout(order: CheckoutOrder, runtime: Runtime, response: Response) -> Checkout:
+    parts: BillingParts = runtime.parts
+    checkout, replayed = await start_checkout(
+        runtime.database,
+        parts.gateway,
+        order,
+        public_url=runtime.settings.public_url,
+        livemode=parts.settings.livemode,
+    )
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return checkout
+
+
+@router.get("/v1/billing/checkout/{checkout_id}", access=user(scope="billing:read"))
+async def read_checkout(checkout_id: UUID, caller: Caller, session: Read) -> CheckoutStatus:
+    """What became of a checkout. The success page asks this; it never grants anything itself."""
+    checkout = await repository.get_checkout_of(session, checkout_id, caller.user_id)
+    payment = await repository.find_payment_by_checkout(session, checkout.id)
+    paid = payment is not None and payment.status in SETTLED
+    status = {"reserved": "open", "open": "open", "complete": "complete"}.get(checkout.status, "expired")
+    return CheckoutStatus.model_validate(
+        {
+            "checkout_id": checkout.id,
+            "plan_id": checkout.plan_id,
+            "status": "complete" if paid else status,
+            "payment_status": "paid" if paid else "unpaid",
+        }
+    )
+
+
+@router.get("/v1/billing/subscription", access=user(scope="billing:read"))
+async def read_subscription(caller: Caller, session: Read) -> SubscriptionRead:
+    row = await repository.find_live_subscription(session, caller.user_id)
+    return SubscriptionRead(subscription=SubscriptionDetail.model_validate(row) if row else None)
+
+
+@router.post("/v1/billing/subscription/cancel", access=user(scope="billing:write"))
+async def cancel_subscription(body: CancelRequest, caller: Caller, runtime: InRuntime) -> SubscriptionRead:
+    """End the subscription with its period, or at once."""
+    return await _change(caller.user_id, runtime, at_period_end=body.at_period_end, end_now=not body.at_period_end)
+
+
+@router.post("/v1/billing/subscription/resume", access=user(scope="billing:write"))
+async def resume_subscription(caller: Caller, runtime: InRuntime) -> SubscriptionRead:
+    """Take back a cancellation that is still ahead."""
+    return await _change(caller.user_id, runtime, at_period_end=False, end_now=False)
+
+
+async def _change(user_id: UUID, runtime: Runtime, *, at_period_end: bool, end_now: bool) -> SubscriptionRead:
+    """Tell Stripe first and then record what Stripe says; the key names this state's change, so a repeat is safe."""
+    parts: BillingParts = runtime.parts
+    async with runtime.database.read() as session:
+        row = await subscriptions.get_live(session, user_id)
+    key = f"change:{row.id}:{row.version}:{at_period_end}:{end_now}"
+    if end_now:
+        await parts.gateway.cancel_subscription(row.stripe_subscription_id, key=key)
+    else:
+        await parts.gateway.schedule_cancel(row.stripe_subscription_id, at_period_end=at_period_end, key=key)
+    async with runtime.database.write() as session:
+        await repository.lock_name(session, row.stripe_customer_id)
+        books = Books(session, parts.gateway, runtime.clock.now(), parts.grace)
+        await sync_subscription(books, row.stripe_subscription_id)
+        current = await repository.find_live_subscription(session, user_id)
+        detail = SubscriptionDetail.model_validate(current) if current else None
+    return SubscriptionRead(subscription=detail)
+
+
+@router.get("/v1/billing/entitlement", access=user(scope="billing:read"))
+async def read_entitlement(caller: Caller, session: Read, runtime: InRuntime) -> EntitlementRead:
+    """What the user may do right now; a new user has the free plan at once."""
+    parts: BillingParts = runtime.parts
+    now = runtime.clock.now()
+    customer = await repository.find_customer(session, caller.user_id)
+    row = await repository.find_live_subscription(session, caller.user_id)
+    snapshot = entitlement(customer.registered_at if customer else now, row, now, parts.grace)
+    version = customer.entitlement_version if customer else 0
+    return EntitlementRead.model_validate({**snapshot, "user_id": caller.user_id, "version": version})
+
+
+@router.get("/v1/billing/payments", access=user(scope="billing:read"))
+async def list_payments(
+    caller: Caller,
+    session: Read,
+    runtime: InRuntime,
+    status: PaymentStatus | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 20,
+) -> Page[PaymentRead]:
+    """The caller's payments, newest first."""
+    return await page_of_payments(session, runtime, caller.user_id, status, cursor, limit)
+
+
+async def page_of_payments(
+    session: Read, runtime: Runtime, user_id: UUID | None, status: str | None, cursor: str | None, limit: int
+) -> Page[PaymentRead]:
+    scope = f"payments:{user_id}:{status}"
+    values = runtime.cursors.read(scope, cursor) if cursor else None
+    rows = await repository.list_payments(session, user_id=user_id, status=status, cursor=values, limit=limit)
+
+    def cursor_of(row: Payment) -> str:
+        return runtime.cursors.sign(scope, (row.created_at, row.id))
+
+    return page_of(rows, limit, PaymentRead.model_validate, cursor_of)
+
+
+@router.get("/v1/billing/payments/{payment_id}", access=user(scope="billing:read"))
+async def read_payment(payment_id: UUID, caller: Caller, session: Read) -> PaymentRead:
+    return PaymentRead.model_validate(await repository.get_payment_of(session, payment_id, caller.user_id))
+
+
+@router.post("/v1/webhooks/stripe", access=public)
+async def receive_webhook(
+    request: Request, session: Write, runtime: InRuntime, stripe_signature: Annotated[str, Header()] = ""
+) -> dict[str, bool]:
+    """Stripe's events: verified on the raw bytes, stored once, answered; the work comes after."""
+    parts: BillingParts = runtime.parts
+    event, payload = read_webhook(
+        await request.body(),
+        stripe_signature,
+        parts.settings.webhook_secrets,
+        now=time.time(),
+        livemode=parts.settings.livemode,
+    )
+    await store_webhook(session, event, payload)
+    session.after_commit(parts.arrived.set)
+    return {"received": True}

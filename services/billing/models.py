@@ -1,0 +1,251 @@
+"""Billing's tables. Amounts are integer minor units of the row's currency."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from shared.database import new_metadata
+from shared.events.tables import attach_plumbing
+
+PAYMENT_STATUSES = ("PENDING", "PROCESSING", "PAID", "FAILED", "REFUNDED", "PARTIALLY_REFUNDED", "CANCELLED")
+LIVE_SUBSCRIPTION = ("incomplete", "trialing", "active", "past_due", "paused", "suspended")
+OPEN_CHECKOUT = ("reserved", "open")
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+class Base(DeclarativeBase):
+    metadata = new_metadata()
+    type_annotation_map = {datetime: DateTime(timezone=True), str: Text, int: BigInteger, dict[str, Any]: JSONB}
+
+
+class Dated:
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Customer(Dated, Base):
+    """A user as billing knows them, bound to at most one Stripe customer, with the last entitlement published."""
+
+    __tablename__ = "billing_customers"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
+    email: Mapped[str | None]
+    registered_at: Mapped[datetime]
+    entitlement_version: Mapped[int] = mapped_column(server_default=text("0"))
+    entitlement: Mapped[dict[str, Any] | None]
+
+
+class Price(Base):
+    """A price of ours as Stripe knows it, remembered per mode so that it is looked up once."""
+
+    __tablename__ = "prices"
+
+    lookup_key: Mapped[str] = mapped_column(primary_key=True)
+    livemode: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    stripe_price_id: Mapped[str]
+
+
+class Checkout(Dated, Base):
+    """One try to buy a plan. At most one per user is reserved or open: two tabs cannot buy twice."""
+
+    __tablename__ = "checkouts"
+    __table_args__ = (
+        CheckConstraint(_one_of("status", (*OPEN_CHECKOUT, "complete", "expired", "superseded", "failed")), "status"),
+        Index(
+            "checkouts_one_open_key", "user_id", unique=True, postgresql_where=text(_one_of("status", OPEN_CHECKOUT))
+        ),
+        UniqueConstraint("user_id", "request_key", name="checkouts_request_key"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(index=True)
+    plan_id: Mapped[str]
+    interval: Mapped[str]
+    status: Mapped[str]
+    stripe_session_id: Mapped[str | None] = mapped_column(unique=True)
+    url: Mapped[str | None]
+    expires_at: Mapped[datetime | None]
+    promotion_code: Mapped[str | None]
+    success_url: Mapped[str]
+    cancel_url: Mapped[str]
+    request_key: Mapped[str | None]
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Subscription(Dated, Base):
+    """A Stripe subscription as of its last fetch. At most one per user is live, by index."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        Index(
+            "subscriptions_one_live_key",
+            "user_id",
+            unique=True,
+            postgresql_where=text(_one_of("status", LIVE_SUBSCRIPTION)),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(index=True)
+    plan_id: Mapped[str]
+    interval: Mapped[str]
+    status: Mapped[str]
+    raw_status: Mapped[str]
+    stripe_subscription_id: Mapped[str] = mapped_column(unique=True)
+    stripe_customer_id: Mapped[str] = mapped_column(index=True)
+    checkout_id: Mapped[UUID | None] = mapped_column(index=True)
+    started_at: Mapped[datetime]
+    period_start: Mapped[datetime]
+    period_end: Mapped[datetime]
+    cancel_at: Mapped[datetime | None]
+    trial_end: Mapped[datetime | None]
+    past_due_since: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    version: Mapped[int]
+
+
+class Payment(Dated, Base):
+    """Money asked for once: a checkout's first payment, or one invoice. Moves only as `transitions.py` allows."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint(_one_of("status", PAYMENT_STATUSES), "status"),
+        CheckConstraint("amount >= 0 AND amount_refunded >= 0 AND amount_refunded <= amount", "amounts"),
+        Index("payments_user_id_created_at_idx", "user_id", "created_at", "id"),
+        Index("payments_user_id_status_idx", "user_id", "status"),
+        Index("payments_status_idx", "status"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    kind: Mapped[str]
+    stripe_customer_id: Mapped[str | None] = mapped_column(index=True)
+    stripe_session_id: Mapped[str | None] = mapped_column(unique=True)
+    stripe_subscription_id: Mapped[str | None] = mapped_column(index=True)
+    stripe_payment_intent_id: Mapped[str | None] = mapped_column(unique=True)
+    stripe_invoice_id: Mapped[str | None] = mapped_column(unique=True)
+    checkout_id: Mapped[UUID | None] = mapped_column(ForeignKey("checkouts.id"), unique=True)
+    plan_id: Mapped[str]
+    plan_name: Mapped[str]
+    status: Mapped[str]
+    amount: Mapped[int]
+    amount_tax: Mapped[int] = mapped_column(server_default=text("0"))
+    amount_discount: Mapped[int] = mapped_column(server_default=text("0"))
+    amount_refunded: Mapped[int] = mapped_column(server_default=text("0"))
+    currency: Mapped[str] = mapped_column(server_default=text("'usd'"))
+    billing_cycle: Mapped[str | None] = mapped_column(server_default=text("'monthly'"))
+    dispute_state: Mapped[str] = mapped_column(server_default=text("'none'"))
+    failure_code: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata")
+    paid_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+
+    @property
+    def refundable(self) -> int:
+        return self.amount - self.amount_refunded
+
+    @property
+    def net_remaining(self) -> int:
+        """What is left of the amount without tax, after refunds, pro rata: the base of commissions."""
+        net = self.amount - self.amount_tax
+        return net * self.refundable // self.amount if self.amount else 0
+
+
+class Refund(Dated, Base):
+    """Money back. The row exists before Stripe is asked; its id is the idempotency key of that call."""
+
+    __tablename__ = "refunds"
+    __table_args__ = (UniqueConstraint("payment_id", "request_key", name="refunds_request_key"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    payment_id: Mapped[UUID] = mapped_column(ForeignKey("payments.id", ondelete="CASCADE"), index=True)
+    stripe_refund_id: Mapped[str | None] = mapped_column(unique=True)
+    amount: Mapped[int]
+    status: Mapped[str]
+    reason: Mapped[str]
+    cancel_subscription: Mapped[bool] = mapped_column(Boolean)
+    requested_by: Mapped[UUID | None]
+    request_key: Mapped[str | None]
+    fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary)
+    error: Mapped[str | None]
+
+
+class Dispute(Dated, Base):
+    __tablename__ = "disputes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    payment_id: Mapped[UUID] = mapped_column(ForeignKey("payments.id", ondelete="CASCADE"), index=True)
+    stripe_dispute_id: Mapped[str] = mapped_column(unique=True)
+    amount: Mapped[int]
+    currency: Mapped[str]
+    state: Mapped[str]
+    outcome: Mapped[str | None]
+
+
+class IgnoredTransition(Base):
+    """A move that the table of allowed moves does not have: recorded, never applied, never raised."""
+
+    __tablename__ = "ignored_transitions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    object_id: Mapped[UUID] = mapped_column(index=True)
+    from_status: Mapped[str]
+    to_status: Mapped[str]
+    reason: Mapped[str]
+    at: Mapped[datetime]
+
+
+class WebhookEvent(Base):
+    """A Stripe event, stored once by its id; worked off apart from its arrival."""
+
+    __tablename__ = "webhook_events"
+    __table_args__ = (
+        UniqueConstraint("stripe_event_id", "livemode", name="webhook_events_stripe_event_id_livemode_key"),
+        CheckConstraint(
+            _one_of("status", ("RECEIVED", "PROCESSING", "PROCESSED", "IGNORED", "RETRY", "DEAD")), "status"
+        ),
+        Index(
+            "webhook_events_due_idx",
+            "next_attempt_at",
+            postgresql_where=text("status IN ('RECEIVED', 'RETRY', 'PROCESSING')"),
+        ),
+        Index("webhook_events_status_received_at_idx", "status", "received_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    stripe_event_id: Mapped[str]
+    livemode: Mapped[bool] = mapped_column(Boolean)
+    event_type: Mapped[str]
+    object_id: Mapped[str | None]
+    payload: Mapped[dict[str, Any]]
+    status: Mapped[str]
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    lease_until: Mapped[datetime | None]
+    next_attempt_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    last_error: Mapped[str | None]
+    received_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    processed_at: Mapped[datetime | None]
+
+
+attach_plumbing(Base.metadata)

@@ -1,0 +1,73 @@
+"""What billing keeps open for its life: the way to Stripe, and the worker that goes through stored webhooks."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from services.billing.settings import BillingSettings
+from services.billing.stripe_gateway import StripeGateway, open_gateway
+from services.billing.usecases.webhooks import work_off
+from shared.database import Database
+from shared.logging import get_logger
+from shared.runtime import Runtime
+
+POLL_SECONDS = 1.0
+# The worker waits for Stripe while it holds a transaction, so it has connections of its own.
+WORKER_POOL = 2
+
+log = get_logger(__name__)
+
+
+@dataclass
+class BillingParts:
+    """`arrived` is set when a webhook was stored, so that it is worked off at once."""
+
+    settings: BillingSettings
+    gateway: StripeGateway
+    worker_database: Database
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def grace(self) -> timedelta:
+        return timedelta(days=self.settings.grace_days)
+
+    async def work_off_webhooks(self) -> int:
+        """Process every due webhook; returns how many were taken."""
+        taken = 0
+        while batch := await work_off(self.worker_database, self.gateway, grace=self.grace):
+            taken += batch
+        return taken
+
+
+@asynccontextmanager
+async def open_parts(runtime: Runtime) -> AsyncIterator[BillingParts]:
+    settings = runtime.settings
+    assert isinstance(settings, BillingSettings)
+    database = Database(settings.database_url, service="billing", clock=runtime.clock, size=WORKER_POOL)
+    database.after_commit(runtime.database.committed_events)
+    async with open_gateway(settings) as gateway:
+        await database.open()
+        parts = BillingParts(settings, gateway, database)
+        working = [asyncio.create_task(_work(parts))] if "worker" in runtime.roles else []
+        try:
+            yield parts
+        finally:
+            for task in working:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            await database.close()
+
+
+async def _work(parts: BillingParts) -> None:
+    while True:
+        parts.arrived.clear()
+        try:
+            await parts.work_off_webhooks()
+        except Exception:
+            log.exception("webhook_worker_failed")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(parts.arrived.wait(), POLL_SECONDS)

@@ -1,0 +1,201 @@
+"""Every SELECT of billing."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, select, text
+
+from services.billing.errors import CheckoutNotFound, PaymentNotFound, WebhookEventNotFound
+from services.billing.models import (
+    LIVE_SUBSCRIPTION,
+    OPEN_CHECKOUT,
+    Checkout,
+    Customer,
+    Dispute,
+    Payment,
+    Price,
+    Refund,
+    Subscription,
+    WebhookEvent,
+)
+from services.billing.transitions import REFUND_DONE, REFUND_OPEN
+from shared.database import ReadSession, WriteSession
+from shared.pagination import after
+
+
+async def lock_name(session: WriteSession, name: str) -> None:
+    """Hold the name until the transaction ends: whoever changes what hangs on a Stripe customer takes turns."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+
+
+async def find_customer(session: ReadSession, user_id: UUID) -> Customer | None:
+    return await session.get(Customer, user_id)
+
+
+async def lock_customer(session: WriteSession, user_id: UUID) -> Customer | None:
+    return await session.get(Customer, user_id, with_for_update=True, populate_existing=True)
+
+
+async def find_customer_by_stripe_id(session: ReadSession, stripe_customer_id: str) -> Customer | None:
+    return await session.scalar(select(Customer).where(Customer.stripe_customer_id == stripe_customer_id))
+
+
+async def find_price(session: ReadSession, lookup_key: str, *, livemode: bool) -> str | None:
+    price = await session.get(Price, (lookup_key, livemode))
+    return price.stripe_price_id if price else None
+
+
+async def get_checkout(session: ReadSession, checkout_id: UUID) -> Checkout:
+    checkout = await session.get(Checkout, checkout_id)
+    if checkout is None:
+        raise CheckoutNotFound
+    return checkout
+
+
+async def get_checkout_of(session: ReadSession, checkout_id: UUID, user_id: UUID) -> Checkout:
+    checkout = await get_checkout(session, checkout_id)
+    if checkout.user_id != user_id:
+        raise CheckoutNotFound
+    return checkout
+
+
+async def find_checkout(session: ReadSession, checkout_id: UUID) -> Checkout | None:
+    return await session.get(Checkout, checkout_id)
+
+
+async def find_checkout_by_session(session: ReadSession, stripe_session_id: str) -> Checkout | None:
+    return await session.scalar(select(Checkout).where(Checkout.stripe_session_id == stripe_session_id))
+
+
+async def find_open_checkout(session: ReadSession, user_id: UUID) -> Checkout | None:
+    return await session.scalar(select(Checkout).where(Checkout.user_id == user_id, Checkout.status.in_(OPEN_CHECKOUT)))
+
+
+async def find_requested_checkout(session: ReadSession, user_id: UUID, key: str) -> Checkout | None:
+    return await session.scalar(select(Checkout).where(Checkout.user_id == user_id, Checkout.request_key == key))
+
+
+async def list_stuck_checkouts(session: ReadSession, before: datetime) -> Sequence[Checkout]:
+    stuck = select(Checkout).where(Checkout.status == "reserved", Checkout.updated_at < before).limit(50)
+    return (await session.scalars(stuck)).all()
+
+
+async def find_live_subscription(session: ReadSession, user_id: UUID) -> Subscription | None:
+    """The active subscription: the one live row a user can have."""
+    return await session.scalar(
+        select(Subscription).where(Subscription.user_id == user_id, Subscription.status.in_(LIVE_SUBSCRIPTION))
+    )
+
+
+async def find_subscription_by_stripe_id(session: ReadSession, stripe_id: str) -> Subscription | None:
+    return await session.scalar(select(Subscription).where(Subscription.stripe_subscription_id == stripe_id))
+
+
+async def list_overdue_subscriptions(session: ReadSession, since_before: datetime) -> Sequence[Subscription]:
+    """Past-due subscriptions whose grace has run out."""
+    overdue = select(Subscription).where(Subscription.status == "past_due", Subscription.past_due_since < since_before)
+    return (await session.scalars(overdue)).all()
+
+
+async def get_payment(session: ReadSession, payment_id: UUID) -> Payment:
+    payment = await session.get(Payment, payment_id)
+    if payment is None:
+        raise PaymentNotFound
+    return payment
+
+
+async def get_payment_of(session: ReadSession, payment_id: UUID, user_id: UUID) -> Payment:
+    payment = await get_payment(session, payment_id)
+    if payment.user_id != user_id:
+        raise PaymentNotFound
+    return payment
+
+
+async def lock_payment(session: WriteSession, payment_id: UUID) -> Payment:
+    payment = await session.get(Payment, payment_id, with_for_update=True, populate_existing=True)
+    if payment is None:
+        raise PaymentNotFound
+    return payment
+
+
+async def find_payment_by_session(session: ReadSession, stripe_session_id: str) -> Payment | None:
+    return await session.scalar(select(Payment).where(Payment.stripe_session_id == stripe_session_id))
+
+
+async def find_payment_by_checkout(session: ReadSession, checkout_id: UUID) -> Payment | None:
+    return await session.scalar(select(Payment).where(Payment.checkout_id == checkout_id))
+
+
+async def find_payment_by_invoice(session: ReadSession, stripe_invoice_id: str) -> Payment | None:
+    return await session.scalar(select(Payment).where(Payment.stripe_invoice_id == stripe_invoice_id))
+
+
+async def find_payment_by_intent(session: ReadSession, stripe_payment_intent_id: str) -> Payment | None:
+    return await session.scalar(select(Payment).where(Payment.stripe_payment_intent_id == stripe_payment_intent_id))
+
+
+async def has_paid_before(session: ReadSession, user_id: UUID, payment_id: UUID) -> bool:
+    earlier = select(Payment.id).where(
+        Payment.user_id == user_id, Payment.id != payment_id, Payment.paid_at.is_not(None)
+    )
+    return await session.scalar(earlier.limit(1)) is not None
+
+
+async def list_payments(
+    session: ReadSession, *, user_id: UUID | None, status: str | None, cursor: Sequence[Any] | None, limit: int
+) -> Sequence[Payment]:
+    """Newest first, one more than `limit` when there is more."""
+    query: Select[Any] = select(Payment)
+    if user_id is not None:
+        query = query.where(Payment.user_id == user_id)
+    if status is not None:
+        query = query.where(Payment.status == status)
+    query = after(query, (Payment.created_at, Payment.id), cursor, descending=True)
+    return (await session.scalars(query.limit(limit + 1))).all()
+
+
+async def find_refund(session: ReadSession, refund_id: UUID) -> Refund | None:
+    return await session.get(Refund, refund_id)
+
+
+async def find_requested_refund(session: ReadSession, payment_id: UUID, key: str) -> Refund | None:
+    return await session.scalar(select(Refund).where(Refund.payment_id == payment_id, Refund.request_key == key))
+
+
+async def find_refund_by_stripe_id(session: ReadSession, stripe_refund_id: str) -> Refund | None:
+    return await session.scalar(select(Refund).where(Refund.stripe_refund_id == stripe_refund_id))
+
+
+async def list_stuck_refunds(session: ReadSession, before: datetime) -> Sequence[Refund]:
+    stuck = select(Refund).where(Refund.status == "requested", Refund.updated_at < before).limit(50)
+    return (await session.scalars(stuck)).all()
+
+
+async def sum_refunds(session: ReadSession, payment_id: UUID, *, with_open: bool = False) -> int:
+    """What went back of a payment, or what went or is on its way."""
+    counted = {REFUND_DONE, *REFUND_OPEN} if with_open else {REFUND_DONE}
+    total = select(func.coalesce(func.sum(Refund.amount), 0))
+    return int(await session.scalar(total.where(Refund.payment_id == payment_id, Refund.status.in_(counted))) or 0)
+
+
+async def find_dispute(session: ReadSession, stripe_dispute_id: str) -> Dispute | None:
+    return await session.scalar(select(Dispute).where(Dispute.stripe_dispute_id == stripe_dispute_id))
+
+
+async def get_webhook_event(session: ReadSession, event_id: UUID) -> WebhookEvent:
+    event = await session.get(WebhookEvent, event_id, with_for_update=isinstance(session, WriteSession))
+    if event is None:
+        raise WebhookEventNotFound
+    return event
+
+
+async def list_webhook_events(
+    session: ReadSession, *, status: str | None, cursor: Sequence[Any] | None, limit: int
+) -> Sequence[WebhookEvent]:
+    query: Select[Any] = select(WebhookEvent)
+    if status is not None:
+        query = query.where(WebhookEvent.status == status)
+    query = after(query, (WebhookEvent.received_at, WebhookEvent.id), cursor, descending=True)
+    return (await session.scalars(query.limit(limit + 1))).all()

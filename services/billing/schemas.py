@@ -1,0 +1,155 @@
+"""Billing's HTTP bodies. Amounts are integer minor units."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import AliasPath, BaseModel, ConfigDict, Field
+
+from services.billing.catalogue import BillingCycle, Interval
+
+PaymentStatus = Literal["PENDING", "PROCESSING", "PAID", "FAILED", "REFUNDED", "PARTIALLY_REFUNDED", "CANCELLED"]
+WebhookStatus = Literal["RECEIVED", "PROCESSING", "PROCESSED", "IGNORED", "RETRY", "DEAD"]
+Url = Field(default=None, max_length=2000)
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class CheckoutCreate(_Closed):
+    plan_id: str = Field(min_length=1, max_length=50)
+    interval: Interval
+    promotion_code: str | None = Field(default=None, min_length=1, max_length=100)
+    success_url: str | None = Url
+    cancel_url: str | None = Url
+
+
+class CheckoutSessionCreate(_Closed):
+    """The body of the published path `/api/checkout/create-session`."""
+
+    plan_id: str = Field(min_length=1, max_length=50)
+    billing_cycle: BillingCycle = "monthly"
+
+
+class CheckoutRead(BaseModel):
+    checkout_id: UUID
+    session_id: str
+    url: str
+    expires_at: datetime
+
+
+class CheckoutSessionRead(BaseModel):
+    session_id: str
+    url: str
+
+
+class CheckoutStatus(BaseModel):
+    checkout_id: UUID
+    plan_id: str
+    status: Literal["open", "complete", "expired"]
+    payment_status: Literal["paid", "unpaid"]
+
+
+class PlanRead(BaseModel):
+    plan_id: str
+    name: str
+    prices: dict[str, int]
+    currency: str
+    limits: dict[str, int]
+    features: dict[str, bool]
+    max_running: int
+
+
+class PlanList(BaseModel):
+    items: list[PlanRead]
+
+
+class SubscriptionDetail(_Read):
+    id: UUID
+    plan_id: str
+    status: str
+    interval: str
+    period_start: datetime
+    period_end: datetime
+    cancel_at: datetime | None
+    trial_end: datetime | None
+    stripe_subscription_id: str
+
+
+class SubscriptionRead(BaseModel):
+    subscription: SubscriptionDetail | None
+
+
+class EntitlementRead(BaseModel):
+    user_id: UUID
+    version: int
+    plan_id: str
+    status: str
+    limits: dict[str, int]
+    grants: list[dict[str, Any]]
+    features: dict[str, bool]
+    max_running: int
+    weight: int
+    period_anchor: datetime
+    valid_until: datetime | None
+
+
+class PaymentRead(_Read):
+    id: UUID
+    user_id: UUID
+    kind: str
+    plan_id: str
+    plan_name: str
+    status: PaymentStatus
+    amount: int
+    amount_refunded: int
+    currency: str
+    billing_cycle: str | None
+    stripe_customer_id: str | None
+    stripe_session_id: str | None
+    stripe_subscription_id: str | None
+    stripe_payment_intent_id: str | None
+    dispute_state: str
+    metadata: dict[str, Any] | None = Field(validation_alias=AliasPath("metadata_"))
+    paid_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class RefundCreate(_Closed):
+    amount: int | None = Field(default=None, gt=0, le=10**12)
+    reason: str = Field(default="requested_by_customer", min_length=1, max_length=200)
+    cancel_subscription: bool = True
+
+
+class RefundDetail(_Read):
+    id: UUID
+    stripe_refund_id: str | None
+    amount: int
+    status: str
+    reason: str
+
+
+class RefundRead(PaymentRead):
+    """The payment as it is now, with the refund that was made."""
+
+    refund: RefundDetail
+
+
+class WebhookEventRead(_Read):
+    id: UUID
+    stripe_event_id: str
+    type: str = Field(validation_alias="event_type")
+    status: WebhookStatus
+    attempts: int
+    last_error: str | None
+    received_at: datetime
+
+
+class CancelRequest(_Closed):
+    at_period_end: bool = True

@@ -1,0 +1,182 @@
+"""The only file that talks to Stripe. Every call that changes something carries an idempotency key of ours."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import httpx
+import stripe
+
+from services.billing import stripe_objects as objects
+from services.billing.catalogue import CURRENCY, PLANS, lookup_key
+from services.billing.errors import PaymentProviderUnavailable, StripeRefused
+from services.billing.settings import BillingSettings
+from shared.logging import get_logger
+
+SIGNATURE_TOLERANCE_SECONDS = 300
+RETRIES = 2
+KEY_IN_USE_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
+
+Snapshot = TypeVar("Snapshot", bound=objects.StripeModel)
+log = get_logger(__name__)
+
+
+class BadSignature(Exception):
+    """The body was not signed with one of our secrets, or not at a time near now."""
+
+
+class StripeGateway:
+    """Typed calls; raises PaymentProviderUnavailable when Stripe can't be had and StripeRefused when it says no."""
+
+    def __init__(self, client: stripe.StripeClient) -> None:
+        self._v1 = client.v1
+
+    async def create_customer(self, user_id: str, email: str | None, *, key: str) -> str:
+        params: dict[str, Any] = {"metadata": {"user_id": user_id}}
+        if email:
+            params["email"] = email
+        return str((await _asked(self._v1.customers.create_async, params, _key(key)))["id"])
+
+    async def ensure_price(self, plan_id: str, interval: str) -> str:
+        """The id of the price with our lookup key, made when Stripe has none yet."""
+        name = lookup_key(plan_id, interval)
+        known = await _asked(self._v1.prices.list_async, {"lookup_keys": [name], "limit": 1})
+        if known["data"]:
+            return str(known["data"][0]["id"])
+        plan = PLANS[plan_id]
+        params = {
+            "currency": CURRENCY,
+            "unit_amount": plan.prices["year" if interval == "year" else "month"],
+            "recurring": {"interval": interval},
+            "lookup_key": name,
+            "product_data": {"name": plan.name, "metadata": {"plan_id": plan_id}},
+        }
+        return str((await _asked(self._v1.prices.create_async, params, _key(f"price:{name}")))["id"])
+
+    async def create_checkout_session(self, params: dict[str, Any], *, key: str) -> objects.SessionSnapshot:
+        answer = await _asked(self._v1.checkout.sessions.create_async, params, _key(key))
+        return objects.SessionSnapshot.model_validate(answer)
+
+    async def find_promotion_code(self, code: str) -> str | None:
+        """The id of an active promotion code that customers know under this name."""
+        found = await _asked(self._v1.promotion_codes.list_async, {"code": code, "active": True, "limit": 1})
+        return str(found["data"][0]["id"]) if found["data"] else None
+
+    async def expire_checkout_session(self, session_id: str, *, key: str) -> None:
+        """Close a session. One that was paid or has expired already stays as it is."""
+        try:
+            await _asked(self._v1.checkout.sessions.expire_async, session_id, {}, _key(key))
+        except StripeRefused as refusal:
+            log.info("session_not_expired", session=session_id, reason=str(refusal))
+
+    async def get_session(self, session_id: str) -> objects.SessionSnapshot:
+        return await _fetched(objects.SessionSnapshot, self._v1.checkout.sessions.retrieve_async, session_id)
+
+    async def get_subscription(self, subscription_id: str) -> objects.SubscriptionSnapshot:
+        return await _fetched(objects.SubscriptionSnapshot, self._v1.subscriptions.retrieve_async, subscription_id)
+
+    async def get_invoice(self, invoice_id: str) -> objects.InvoiceSnapshot:
+        params = {"expand": ["payments"]}
+        return await _fetched(objects.InvoiceSnapshot, self._v1.invoices.retrieve_async, invoice_id, params)
+
+    async def get_refund(self, refund_id: str) -> objects.RefundSnapshot:
+        return await _fetched(objects.RefundSnapshot, self._v1.refunds.retrieve_async, refund_id)
+
+    async def list_refunds(self, payment_intent_id: str) -> list[objects.RefundSnapshot]:
+        found = await _asked(self._v1.refunds.list_async, {"payment_intent": payment_intent_id, "limit": 100})
+        return [objects.RefundSnapshot.model_validate(entry) for entry in found["data"]]
+
+    async def get_dispute(self, dispute_id: str) -> objects.DisputeSnapshot:
+        return await _fetched(objects.DisputeSnapshot, self._v1.disputes.retrieve_async, dispute_id)
+
+    async def create_refund(self, params: dict[str, Any], *, key: str) -> objects.RefundSnapshot:
+        answer = await _asked(self._v1.refunds.create_async, params, _key(key))
+        return objects.RefundSnapshot.model_validate(answer)
+
+    async def cancel_subscription(self, subscription_id: str, *, key: str) -> objects.SubscriptionSnapshot:
+        """End a subscription at once. One that has ended already is returned as it is."""
+        try:
+            answer = await _asked(self._v1.subscriptions.cancel_async, subscription_id, {}, _key(key))
+        except StripeRefused:
+            return await self.get_subscription(subscription_id)
+        return objects.SubscriptionSnapshot.model_validate(answer)
+
+    async def schedule_cancel(self, subscription_id: str, *, at_period_end: bool, key: str) -> None:
+        """Let a subscription end with its period, or take that back."""
+        params = {"cancel_at_period_end": at_period_end}
+        await _asked(self._v1.subscriptions.update_async, subscription_id, params, _key(key))
+
+
+@asynccontextmanager
+async def open_gateway(settings: BillingSettings) -> AsyncIterator[StripeGateway]:
+    """A gateway with connections of its own, closed with the block."""
+    bases: stripe.BaseAddresses = {"api": settings.stripe_api_base} if settings.stripe_api_base else {}
+    transport = stripe.HTTPXClient(timeout=settings.stripe_timeout_seconds)
+    client = stripe.StripeClient(
+        settings.stripe_secret_key,
+        http_client=transport,
+        max_network_retries=RETRIES,
+        base_addresses=bases,
+    )
+    try:
+        yield StripeGateway(client)
+    finally:
+        await transport.close_async()  # type: ignore[no-untyped-call]
+
+
+def check_signature(body: bytes, header: str, secrets: tuple[str, ...], now: float) -> None:
+    """Accept a body signed with any of the secrets within five minutes of `now` (Unix seconds, wall time).
+
+    The SDK looks only for signatures that are too old; one from the future is as wrong. Raises BadSignature.
+    """
+    try:
+        stamped = int(dict(part.split("=", 1) for part in header.split(",") if "=" in part)["t"])
+        text = body.decode()
+    except (KeyError, ValueError) as error:
+        raise BadSignature from error
+    if abs(now - stamped) > SIGNATURE_TOLERANCE_SECONDS:
+        raise BadSignature
+    for secret in secrets:
+        try:
+            if stripe.WebhookSignature.verify_header(text, header, secret, SIGNATURE_TOLERANCE_SECONDS):
+                return
+        except (stripe.SignatureVerificationError, ValueError):
+            continue
+    raise BadSignature
+
+
+def _key(key: str) -> dict[str, str]:
+    return {"idempotency_key": key}
+
+
+async def _fetched(model: type[Snapshot], call: Callable[..., Awaitable[Any]], *arguments: Any) -> Snapshot:
+    return model.model_validate(await _asked(call, *arguments))
+
+
+async def _asked(call: Callable[..., Awaitable[Any]], *arguments: Any) -> dict[str, Any]:
+    """Stripe's answer as plain data; its errors as ours."""
+    try:
+        answer: dict[str, Any] = (await _patiently(call, *arguments)).to_dict()
+    except stripe.InvalidRequestError as error:
+        raise StripeRefused(
+            error.user_message or str(error), code=error.code or "", status=error.http_status
+        ) from error
+    except stripe.CardError as error:
+        raise StripeRefused(error.user_message or "The card was declined.", code=error.code or "") from error
+    except (stripe.StripeError, httpx.HTTPError) as error:
+        log.warning("stripe_unavailable", error=type(error).__name__)
+        raise PaymentProviderUnavailable from error
+    return answer
+
+
+async def _patiently(call: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+    """Wait for a request with the same key that is still running: its answer will be ours too."""
+    for pause in KEY_IN_USE_PAUSES:
+        try:
+            return await call(*arguments)
+        except stripe.StripeError as error:
+            if error.code != "idempotency_key_in_use":
+                raise
+            await asyncio.sleep(pause)
+    return await call(*arguments)

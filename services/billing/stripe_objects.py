@@ -1,0 +1,195 @@
+"""What we read from Stripe's objects: small models at the border, so that nothing inside knows the SDK's shapes."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class StripeModel(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: str
+
+
+def moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def id_of(value: Any) -> str | None:
+    """The id of something that may be expanded, an id, or absent."""
+    if isinstance(value, dict):
+        return str(value["id"])
+    return None if value is None else str(value)
+
+
+class SessionSnapshot(StripeModel):
+    """A checkout session: `status` open, complete or expired; `payment_status` paid, unpaid, no_payment_required."""
+
+    status: str
+    payment_status: str
+    url: str | None = None
+    expires_at: int
+    customer: Any = None
+    subscription: Any = None
+    invoice: Any = None
+    metadata: dict[str, str] = {}
+
+
+class _Price(BaseModel):
+    lookup_key: str | None = None
+
+
+class _Item(BaseModel):
+    price: _Price
+    current_period_start: int
+    current_period_end: int
+
+
+class _Items(BaseModel):
+    data: list[_Item]
+
+
+class SubscriptionSnapshot(StripeModel):
+    """A subscription; its period stands on its first item."""
+
+    status: str
+    customer: Any
+    start_date: int
+    items: _Items
+    cancel_at: int | None = None
+    cancel_at_period_end: bool = False
+    canceled_at: int | None = None
+    ended_at: int | None = None
+    trial_end: int | None = None
+    latest_invoice: Any = None
+    metadata: dict[str, str] = {}
+
+    @property
+    def period_start(self) -> datetime:
+        return datetime.fromtimestamp(self.items.data[0].current_period_start, UTC)
+
+    @property
+    def period_end(self) -> datetime:
+        return datetime.fromtimestamp(self.items.data[0].current_period_end, UTC)
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it was told to end, either at a moment or with its period."""
+        return moment(self.cancel_at) or (self.period_end if self.cancel_at_period_end else None)
+
+    @property
+    def lookup_key(self) -> str:
+        return self.items.data[0].price.lookup_key or ""
+
+
+class _SubscriptionDetails(BaseModel):
+    subscription: Any = None
+    metadata: dict[str, str] | None = None
+
+
+class _Parent(BaseModel):
+    subscription_details: _SubscriptionDetails | None = None
+
+
+class _InvoicePaymentSource(BaseModel):
+    payment_intent: Any = None
+
+
+class _InvoicePayment(BaseModel):
+    payment: _InvoicePaymentSource
+
+
+class _InvoicePayments(BaseModel):
+    data: list[_InvoicePayment] = []
+
+
+class _Tax(BaseModel):
+    amount: int
+
+
+class _Discount(BaseModel):
+    amount: int
+
+
+class InvoiceSnapshot(StripeModel):
+    """An invoice. `status` is draft, open, paid, void or uncollectible; amounts in minor units."""
+
+    status: str | None
+    customer: Any
+    billing_reason: str | None = None
+    currency: str
+    total: int
+    amount_paid: int
+    attempt_count: int = 0
+    next_payment_attempt: int | None = None
+    parent: _Parent | None = None
+    payments: _InvoicePayments | None = None
+    total_taxes: list[_Tax] | None = None
+    total_discount_amounts: list[_Discount] | None = None
+
+    @property
+    def subscription_id(self) -> str | None:
+        details = self.parent.subscription_details if self.parent else None
+        return id_of(details.subscription) if details else None
+
+    @property
+    def checkout_id(self) -> str | None:
+        details = self.parent.subscription_details if self.parent else None
+        return (details.metadata or {}).get("checkout_id") if details else None
+
+    @property
+    def payment_intent_id(self) -> str | None:
+        intents = [id_of(entry.payment.payment_intent) for entry in (self.payments.data if self.payments else [])]
+        return next((intent for intent in reversed(intents) if intent), None)
+
+    @property
+    def tax(self) -> int:
+        return sum(entry.amount for entry in self.total_taxes or [])
+
+    @property
+    def discount(self) -> int:
+        return sum(entry.amount for entry in self.total_discount_amounts or [])
+
+
+class RefundSnapshot(StripeModel):
+    """A refund. `status` is pending, requires_action, succeeded, failed or canceled."""
+
+    status: str
+    amount: int
+    payment_intent: Any = None
+    reason: str | None = None
+    failure_reason: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+class DisputeSnapshot(StripeModel):
+    status: str
+    amount: int
+    currency: str
+    payment_intent: Any = None
+
+
+class NotifiedObject(BaseModel):
+    """The part of an event's object that helps to find our own row; everything else is fetched."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str | None = None
+    object: str | None = None
+    customer: Any = None
+    payment_intent: Any = None
+
+
+class _EventData(BaseModel):
+    object: NotifiedObject
+
+
+class EventSnapshot(StripeModel):
+    """A snapshot event, as delivered. Thin events and everything else do not validate."""
+
+    type: str = Field(min_length=1, max_length=200)
+    object: str = Field(pattern="^event$")
+    livemode: bool
+    created: int
+    data: _EventData

@@ -1,0 +1,52 @@
+"""Time in: finishing what was begun and never ended, and the end of grace periods."""
+
+from datetime import timedelta
+
+from services.billing import repository
+from services.billing.errors import PaymentProviderUnavailable, RefundFailed, StripeRefused, UnknownPromotionCode
+from services.billing.parts import BillingParts
+from services.billing.usecases.checkout import open_session
+from services.billing.usecases.entitlements import publish_entitlement
+from services.billing.usecases.refunds import carry_out_refund
+from shared.logging import get_logger
+from shared.runtime import Runtime
+
+# Long enough that the request which began it is surely over.
+STUCK_AFTER = timedelta(minutes=2)
+
+log = get_logger(__name__)
+
+
+async def finish_checkouts(runtime: Runtime) -> None:
+    """Checkouts reserved by a process that died: ask Stripe again, under the same key."""
+    parts: BillingParts = runtime.parts
+    async with runtime.database.read() as session:
+        stuck = await repository.list_stuck_checkouts(session, runtime.clock.now() - STUCK_AFTER)
+    for checkout in stuck:
+        try:
+            await open_session(runtime.database, parts.gateway, checkout, livemode=parts.settings.livemode)
+        except (StripeRefused, UnknownPromotionCode, PaymentProviderUnavailable) as error:
+            log.warning("checkout_not_finished", checkout=str(checkout.id), error=str(error))
+
+
+async def finish_refunds(runtime: Runtime) -> None:
+    """Refunds that were recorded and not yet confirmed: ask Stripe again, under the same key."""
+    parts: BillingParts = runtime.parts
+    async with runtime.database.read() as session:
+        stuck = await repository.list_stuck_refunds(session, runtime.clock.now() - STUCK_AFTER)
+    for refund in stuck:
+        try:
+            await carry_out_refund(runtime.database, parts.gateway, refund, grace=parts.grace)
+        except (RefundFailed, PaymentProviderUnavailable) as error:
+            log.warning("refund_not_finished", refund=str(refund.id), error=str(error))
+
+
+async def end_grace(runtime: Runtime) -> None:
+    """Plans whose payment stayed away for longer than the grace period go back to free."""
+    parts: BillingParts = runtime.parts
+    now = runtime.clock.now()
+    async with runtime.database.read() as session:
+        overdue = await repository.list_overdue_subscriptions(session, now - parts.grace)
+    for subscription in overdue:
+        async with runtime.database.write() as session:
+            await publish_entitlement(session, subscription.user_id, now=now, grace=parts.grace)

@@ -1,0 +1,1 @@
+"""What billing can do. One function each; none of them commits."""

@@ -1,0 +1,226 @@
+"""Buying a plan: reserve, open a session at Stripe, remember it. Nothing here grants anything; payments do."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from services.billing import repository
+from services.billing.catalogue import CURRENCY, CYCLE_OF, PLANS, lookup_key
+from services.billing.errors import (
+    AlreadySubscribed,
+    ForeignReturnUrl,
+    StripeRefused,
+    UnknownPlan,
+    UnknownPromotionCode,
+)
+from services.billing.models import Checkout, Payment, Price
+from services.billing.stripe_gateway import StripeGateway
+from services.billing.stripe_objects import moment
+from services.billing.usecases.customers import bind_stripe_customer
+from services.billing.usecases.entitlements import get_or_create_customer
+from shared.database import Database, WriteSession
+from shared.idempotency import IdempotencyKeyReused
+from shared.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutOrder:
+    """What somebody wants to buy. `request_key` is the caller's idempotency key, if any."""
+
+    user_id: UUID
+    plan_id: str
+    interval: str
+    promotion_code: str | None
+    success_url: str | None
+    cancel_url: str | None
+    request_key: str | None
+
+    @property
+    def fingerprint(self) -> bytes:
+        parts = (self.plan_id, self.interval, self.promotion_code, self.success_url, self.cancel_url)
+        return hashlib.sha256(repr(parts).encode()).digest()
+
+
+async def start_checkout(
+    database: Database, gateway: StripeGateway, order: CheckoutOrder, *, public_url: str, livemode: bool
+) -> tuple[Checkout, bool]:
+    """A checkout with an open session, and whether it is the answer to an earlier request with the same key.
+
+    Raises UnknownPlan, ForeignReturnUrl, AlreadySubscribed, UnknownPromotionCode, IdempotencyKeyReused.
+    """
+    check_order(order, public_url)
+    now = database.clock.now()
+    async with database.write() as session:
+        checkout, superseded = await begin_checkout(session, order, public_url=public_url, now=now)
+    replayed = order.request_key is not None and checkout.stripe_session_id is not None
+    if superseded and superseded.stripe_session_id:
+        await gateway.expire_checkout_session(superseded.stripe_session_id, key=f"expire:{superseded.id}")
+    if checkout.stripe_session_id is None:
+        checkout = await open_session(database, gateway, checkout, livemode=livemode)
+    return checkout, replayed
+
+
+def check_order(order: CheckoutOrder, public_url: str) -> None:
+    plan = PLANS.get(order.plan_id)
+    if plan is None or plan.is_free:
+        raise UnknownPlan(f"{order.plan_id} is not for sale.")
+    site = urlsplit(public_url)
+    for url in (order.success_url, order.cancel_url):
+        parts = urlsplit(url) if url else site
+        if (parts.scheme, parts.netloc) != (site.scheme, site.netloc):
+            raise ForeignReturnUrl(f"{url} is not on {public_url}.")
+
+
+async def begin_checkout(
+    session: WriteSession, order: CheckoutOrder, *, public_url: str, now: datetime
+) -> tuple[Checkout, Checkout | None]:
+    """Reserve. Returns the checkout to go on with and the one it replaces.
+
+    The customer's row is locked, so parallel requests take turns: the same order finds the first one's checkout.
+    """
+    await get_or_create_customer(session, order.user_id, now=now)
+    if order.request_key:
+        known = await repository.find_requested_checkout(session, order.user_id, order.request_key)
+        if known is not None:
+            if known.fingerprint != order.fingerprint:
+                raise IdempotencyKeyReused
+            return known, None
+    if await repository.find_live_subscription(session, order.user_id):
+        raise AlreadySubscribed
+    current = await repository.find_open_checkout(session, order.user_id)
+    if current and current.fingerprint == order.fingerprint and not _is_over(current, now):
+        return current, None
+    if current:
+        current.status, current.updated_at = "superseded", now
+        await session.flush()
+    return await _reserve(session, order, public_url=public_url, now=now), current
+
+
+def _is_over(checkout: Checkout, now: datetime) -> bool:
+    return checkout.expires_at is not None and checkout.expires_at <= now
+
+
+async def _reserve(session: WriteSession, order: CheckoutOrder, *, public_url: str, now: datetime) -> Checkout:
+    plan = PLANS[order.plan_id]
+    checkout = Checkout(
+        id=new_id(),
+        user_id=order.user_id,
+        plan_id=order.plan_id,
+        interval=order.interval,
+        status="reserved",
+        promotion_code=order.promotion_code,
+        success_url=order.success_url or f"{public_url}/billing/success?session_id={{CHECKOUT_SESSION_ID}}",
+        cancel_url=order.cancel_url or f"{public_url}/billing/cancel",
+        request_key=order.request_key,
+        fingerprint=order.fingerprint,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(checkout)
+    await session.flush()
+    session.add(
+        Payment(
+            id=new_id(),
+            user_id=order.user_id,
+            kind="subscription_create",
+            checkout_id=checkout.id,
+            plan_id=plan.plan_id,
+            plan_name=plan.name,
+            status="PENDING",
+            amount=plan.prices["year" if order.interval == "year" else "month"],
+            currency=CURRENCY,
+            billing_cycle=CYCLE_OF[order.interval],
+            created_at=now,
+            updated_at=now,
+            version=1,
+        )
+    )
+    return checkout
+
+
+async def open_session(database: Database, gateway: StripeGateway, checkout: Checkout, *, livemode: bool) -> Checkout:
+    """Ask Stripe for the session of a reserved checkout. Its id is the idempotency key, so asking again is safe."""
+    customer_id = await ensure_stripe_customer(database, gateway, checkout.user_id)
+    try:
+        params = await _session_params(database, gateway, checkout, customer_id, livemode=livemode)
+        snapshot = await gateway.create_checkout_session(params, key=f"checkout:{checkout.id}")
+    except (StripeRefused, UnknownPromotionCode):
+        async with database.write() as session:
+            await give_up_checkout(session, checkout.id, "failed", now=database.clock.now())
+        raise
+    async with database.write() as session:
+        stored = await repository.get_checkout(session, checkout.id)
+        await session.refresh(stored, with_for_update=True)
+        stored.stripe_session_id, stored.url = snapshot.id, snapshot.url
+        stored.expires_at, stored.updated_at = moment(snapshot.expires_at), database.clock.now()
+        if stored.status == "reserved":
+            stored.status = "open"
+        payment = await repository.find_payment_by_checkout(session, checkout.id)
+        if payment is not None:
+            payment.stripe_session_id, payment.stripe_customer_id = snapshot.id, customer_id
+    return stored
+
+
+async def ensure_stripe_customer(database: Database, gateway: StripeGateway, user_id: UUID) -> str:
+    """The user's Stripe customer, made and bound before anything is bought; never looked up by e-mail."""
+    async with database.read() as session:
+        customer = await repository.find_customer(session, user_id)
+    if customer and customer.stripe_customer_id:
+        return customer.stripe_customer_id
+    created = await gateway.create_customer(
+        str(user_id), customer.email if customer else None, key=f"customer:{user_id}"
+    )
+    async with database.write() as session:
+        bound = await bind_stripe_customer(session, user_id, created, now=database.clock.now())
+    return bound.stripe_customer_id or created
+
+
+async def _session_params(
+    database: Database, gateway: StripeGateway, checkout: Checkout, customer_id: str, *, livemode: bool
+) -> dict[str, object]:
+    metadata = {"checkout_id": str(checkout.id), "user_id": str(checkout.user_id)}
+    price_id = await ensure_price(database, gateway, checkout.plan_id, checkout.interval, livemode=livemode)
+    params: dict[str, object] = {
+        "mode": "subscription",
+        "customer": customer_id,
+        "client_reference_id": str(checkout.id),
+        "line_items": [{"price": price_id, "quantity": 1}],
+        "success_url": checkout.success_url,
+        "cancel_url": checkout.cancel_url,
+        "metadata": metadata,
+        "subscription_data": {"metadata": {**metadata, "plan_id": checkout.plan_id}},
+    }
+    if checkout.promotion_code is None:
+        return {**params, "allow_promotion_codes": True}
+    promotion = await gateway.find_promotion_code(checkout.promotion_code)
+    if promotion is None:
+        raise UnknownPromotionCode
+    return {**params, "discounts": [{"promotion_code": promotion}]}
+
+
+async def ensure_price(
+    database: Database, gateway: StripeGateway, plan_id: str, interval: str, *, livemode: bool
+) -> str:
+    """Stripe's id of our price, from memory or by its lookup key."""
+    name = lookup_key(plan_id, interval)
+    async with database.read() as session:
+        known = await repository.find_price(session, name, livemode=livemode)
+    if known:
+        return known
+    price_id = await gateway.ensure_price(plan_id, interval)
+    async with database.write() as session:
+        await session.merge(Price(lookup_key=name, livemode=livemode, stripe_price_id=price_id))
+    return price_id
+
+
+async def give_up_checkout(session: WriteSession, checkout_id: UUID, status: str, *, now: datetime) -> None:
+    """Free the reservation. The payment is cancelled unless money has moved."""
+    checkout = await repository.get_checkout(session, checkout_id)
+    if checkout.status in {"reserved", "open"}:
+        checkout.status, checkout.updated_at = status, now
+    payment = await repository.find_payment_by_checkout(session, checkout_id)
+    if payment is not None and payment.status in {"PENDING", "FAILED"}:
+        payment.status, payment.updated_at = "CANCELLED", now
+        payment.version += 1

@@ -1,0 +1,36 @@
+"""Users as billing knows them."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.billing.models import Customer
+from services.billing.usecases.entitlements import get_or_create_customer, publish_entitlement
+from shared.contracts.billing import UserStripeCustomerBound
+from shared.database import WriteSession
+from shared.events.outbox import publish
+
+
+async def register_user(
+    session: WriteSession, user_id: UUID, registered_at: datetime, *, now: datetime, grace: timedelta
+) -> None:
+    """A new user has the free plan at once; their free periods count from their registration."""
+    customer = await get_or_create_customer(session, user_id, now=now)
+    customer.registered_at = registered_at
+    await publish_entitlement(session, user_id, now=now, grace=grace)
+
+
+async def note_email(session: WriteSession, user_id: UUID, email: str, *, now: datetime) -> None:
+    customer = await get_or_create_customer(session, user_id, now=now)
+    customer.email, customer.updated_at = email, now
+
+
+async def bind_stripe_customer(
+    session: WriteSession, user_id: UUID, stripe_customer_id: str, *, now: datetime
+) -> Customer:
+    """Bind once and for ever: the first binding stays, whoever comes second."""
+    customer = await get_or_create_customer(session, user_id, now=now)
+    if customer.stripe_customer_id is None:
+        customer.stripe_customer_id, customer.updated_at = stripe_customer_id, now
+        event = UserStripeCustomerBound(user_id=user_id, stripe_customer_id=stripe_customer_id)
+        await publish(session, event, sequence=1)
+    return customer

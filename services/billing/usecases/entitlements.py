@@ -1,0 +1,73 @@
+"""What a user may do: one pure function of their subscription, published in full whenever its answer changes."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from services.billing import repository
+from services.billing.catalogue import FREE, PLANS
+from services.billing.models import Customer, Subscription
+from shared.contracts.billing import EntitlementChanged
+from shared.database import WriteSession
+from shared.events.outbox import publish
+
+# A renewal whose webhook is late must not cut anybody off.
+RENEWAL_LEEWAY = timedelta(days=7)
+
+
+def entitlement(
+    registered_at: datetime, subscription: Subscription | None, now: datetime, grace: timedelta
+) -> dict[str, Any]:
+    """The snapshot of rights, without its version. `grace` is how long a past-due plan is kept."""
+    if subscription is None or not has_access(subscription, now, grace):
+        return _snapshot(FREE, "active", registered_at, None)
+    ends = subscription.cancel_at or subscription.period_end + RENEWAL_LEEWAY + grace
+    return _snapshot(subscription.plan_id, subscription.status, subscription.started_at, ends)
+
+
+def has_access(subscription: Subscription, now: datetime, grace: timedelta) -> bool:
+    """Whether a subscription opens its plan right now."""
+    if subscription.status == "past_due":
+        since = subscription.past_due_since or now
+        return now < since + grace
+    return subscription.status in {"active", "trialing"}
+
+
+def _snapshot(plan_id: str, status: str, anchor: datetime, valid_until: datetime | None) -> dict[str, Any]:
+    plan = PLANS[plan_id]
+    return {
+        "plan_id": plan_id,
+        "status": status,
+        "limits": plan.limits,
+        "grants": [],
+        "features": {},
+        "max_running": plan.max_running,
+        "weight": plan.weight,
+        "period_anchor": anchor.isoformat(),
+        "valid_until": valid_until.isoformat() if valid_until else None,
+    }
+
+
+async def publish_entitlement(session: WriteSession, user_id: UUID, *, now: datetime, grace: timedelta) -> None:
+    """Publish the user's entitlement if it differs from what was published last."""
+    await session.flush()
+    customer = await get_or_create_customer(session, user_id, now=now)
+    subscription = await repository.find_live_subscription(session, user_id)
+    current = entitlement(customer.registered_at, subscription, now, grace)
+    if customer.entitlement == current:
+        return
+    customer.entitlement, customer.updated_at = current, now
+    customer.entitlement_version += 1
+    event = EntitlementChanged.model_validate({**current, "user_id": user_id, "version": customer.entitlement_version})
+    await publish(session, event, sequence=customer.entitlement_version)
+
+
+async def get_or_create_customer(session: WriteSession, user_id: UUID, *, now: datetime) -> Customer:
+    """The locked customer row. A user we have not heard of yet gets one; user.registered corrects its date."""
+    known = await repository.lock_customer(session, user_id)
+    if known is not None:
+        return known
+    customer = Customer(user_id=user_id, registered_at=now, entitlement_version=0, created_at=now, updated_at=now)
+    session.add(customer)
+    await session.flush()
+    return customer

@@ -1,0 +1,127 @@
+"""Recording what happened to money. Every effect hangs on a transition recorded here, in its transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.billing import repository
+from services.billing.models import IgnoredTransition, Payment
+from services.billing.transitions import PAYMENT_MOVES, SETTLED, refunded_status
+from shared.contracts.billing import PaymentFailed, PaymentPaid
+from shared.contracts.common import MailRequested
+from shared.database import WriteSession
+from shared.events.outbox import publish
+from shared.ids import new_id
+from shared.logging import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed attempt to collect: its number, when Stripe tries next (None: never), and why."""
+
+    attempt: int
+    next_attempt_at: datetime | None
+    code: str | None
+
+
+async def move(session: WriteSession, payment: Payment, status: str, reason: str, *, now: datetime) -> bool:
+    """Apply a transition if the table allows it; otherwise record it as ignored. Returns whether it was applied."""
+    if payment.status == status:
+        return False
+    if (payment.status, status) not in PAYMENT_MOVES:
+        log.warning("transition_ignored", payment=str(payment.id), now=payment.status, wanted=status, reason=reason)
+        session.add(
+            IgnoredTransition(
+                id=new_id(),
+                object_id=payment.id,
+                from_status=payment.status,
+                to_status=status,
+                reason=reason,
+                at=now,
+            )
+        )
+        return False
+    payment.status, payment.updated_at = status, now
+    payment.version += 1
+    return True
+
+
+async def record_paid(
+    session: WriteSession, payment: Payment, subscription_id: UUID | None, reason: str, *, now: datetime
+) -> bool:
+    """The money arrived. Publishes payment.paid and asks for a receipt, once."""
+    if payment.status in SETTLED:
+        return False
+    if not await move(session, payment, "PAID", reason, now=now):
+        return False
+    payment.paid_at, payment.failure_code = now, None
+    await session.flush()
+    await publish(
+        session,
+        PaymentPaid(
+            payment_id=payment.id,
+            user_id=payment.user_id,
+            kind=payment.kind,
+            plan_id=payment.plan_id,
+            subscription_id=subscription_id,
+            amount_total=payment.amount,
+            amount_tax=payment.amount_tax,
+            amount_discount=payment.amount_discount,
+            amount_net=payment.amount - payment.amount_tax,
+            currency=payment.currency,
+            is_first_payment=not await repository.has_paid_before(session, payment.user_id, payment.id),
+            paid_at=now,
+        ),
+        sequence=payment.version,
+    )
+    await ask_for_mail(session, payment, "payment_receipt", f"receipt-{payment.id}")
+    return True
+
+
+async def record_failed(
+    session: WriteSession, payment: Payment, failure: Failure, reason: str, *, now: datetime
+) -> bool:
+    """An attempt failed. Each attempt is told once, however often Stripe says so."""
+    if payment.status in SETTLED or failure.attempt <= payment.attempts:
+        return False
+    if payment.status != "FAILED" and not await move(session, payment, "FAILED", reason, now=now):
+        return False
+    payment.attempts, payment.failure_code, payment.updated_at = failure.attempt, failure.code, now
+    payment.version += 1
+    await publish(
+        session,
+        PaymentFailed(
+            payment_id=payment.id,
+            user_id=payment.user_id,
+            attempt=failure.attempt,
+            next_attempt_at=failure.next_attempt_at,
+            code=failure.code,
+            is_final=failure.next_attempt_at is None,
+        ),
+        sequence=payment.version,
+    )
+    await ask_for_mail(session, payment, "payment_failed", f"payment-failed-{payment.id}-{failure.attempt}")
+    return True
+
+
+async def record_refunded_total(
+    session: WriteSession, payment: Payment, total: int, reason: str, *, now: datetime
+) -> bool:
+    """Set what went back in all, from the sum of refunds; going down again is a refund that failed."""
+    payment.amount_refunded = min(total, payment.amount)
+    return await move(session, payment, refunded_status(payment.amount, total), reason, now=now)
+
+
+async def ask_for_mail(session: WriteSession, payment: Payment, template: str, dedupe_key: str) -> None:
+    """Ids and facts only; accounts writes and sends the mail."""
+    params = {
+        "payment_id": str(payment.id),
+        "plan_name": payment.plan_name,
+        "amount": payment.amount,
+        "amount_refunded": payment.amount_refunded,
+        "currency": payment.currency,
+    }
+    mail = MailRequested(template=template, user_id=payment.user_id, params=params, dedupe_key=dedupe_key)
+    await publish(session, mail, sequence=1)

@@ -1,0 +1,235 @@
+"""Money back, and disputes. The refund's row comes first and Stripe second, so that nothing is refunded twice."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid5
+
+from services.billing import repository
+from services.billing.errors import PaymentNotRefundable, RefundAbovePaid, RefundFailed, StripeRefused
+from services.billing.models import Dispute, Payment, Refund
+from services.billing.stripe_gateway import StripeGateway
+from services.billing.stripe_objects import DisputeSnapshot, RefundSnapshot, id_of
+from services.billing.transitions import DISPUTE_ENDS, SETTLED, dispute_state_of
+from services.billing.usecases import payments
+from services.billing.usecases.synchronise import Books, ParentMissing, sync_subscription
+from shared.contracts.billing import PaymentDisputeClosed, PaymentDisputed, PaymentRefunded, PaymentRefundReverted
+from shared.database import Database, WriteSession
+from shared.events.outbox import publish
+from shared.idempotency import IdempotencyKeyReused
+from shared.ids import new_id
+
+STRIPE_REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
+BLOCKING_DISPUTES = frozenset({"needs_response", "under_review", "lost"})
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """`amount` None means everything that is left."""
+
+    payment_id: UUID
+    amount: int | None
+    reason: str
+    cancel_subscription: bool
+    requested_by: UUID
+    request_key: str | None
+
+    @property
+    def fingerprint(self) -> bytes:
+        return hashlib.sha256(repr((self.amount, self.reason, self.cancel_subscription)).encode()).digest()
+
+
+async def begin_refund(session: WriteSession, order: RefundOrder, *, now: datetime) -> tuple[Refund, bool]:
+    """Record the refund before Stripe is asked. Returns it, and whether an earlier request with this key made it.
+
+    Raises PaymentNotFound, PaymentNotRefundable, RefundAbovePaid, IdempotencyKeyReused.
+    """
+    payment = await repository.lock_payment(session, order.payment_id)
+    if order.request_key:
+        known = await repository.find_requested_refund(session, payment.id, order.request_key)
+        if known is not None:
+            if known.fingerprint != order.fingerprint:
+                raise IdempotencyKeyReused
+            return known, True
+    if payment.status not in {"PAID", "PARTIALLY_REFUNDED"} or not payment.stripe_payment_intent_id:
+        raise PaymentNotRefundable(f"The payment is {payment.status}.")
+    if payment.dispute_state in BLOCKING_DISPUTES:
+        raise PaymentNotRefundable("The payment is disputed.")
+    left = payment.amount - await repository.sum_refunds(session, payment.id, with_open=True)
+    amount = left if order.amount is None else order.amount
+    if amount <= 0 or amount > left:
+        raise RefundAbovePaid(f"{left} is left to refund.", refundable=left)
+    refund = await order_refund(
+        session, payment, amount, order.reason, cancel_subscription=order.cancel_subscription, now=now
+    )
+    refund.requested_by, refund.request_key = order.requested_by, order.request_key
+    refund.fingerprint = order.fingerprint
+    return refund, False
+
+
+async def order_refund(
+    session: WriteSession, payment: Payment, amount: int, reason: str, *, cancel_subscription: bool, now: datetime
+) -> Refund:
+    """A refund that is to be made; the caller or the recovery task asks Stripe for it."""
+    refund = Refund(
+        id=new_id(),
+        payment_id=payment.id,
+        amount=amount,
+        status="requested",
+        reason=reason,
+        cancel_subscription=cancel_subscription,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(refund)
+    await session.flush()
+    return refund
+
+
+async def carry_out_refund(database: Database, gateway: StripeGateway, refund: Refund, *, grace: timedelta) -> None:
+    """Ask Stripe for a recorded refund and apply its answer. Safe to repeat: the row's id is the idempotency key.
+
+    Raises RefundFailed when Stripe says no, PaymentProviderUnavailable when it does not answer; the recovery task
+    then goes on.
+    """
+    async with database.read() as session:
+        payment = await repository.get_payment(session, refund.payment_id)
+    try:
+        snapshot = await gateway.create_refund(_refund_params(refund, payment), key=f"refund:{refund.id}")
+    except StripeRefused as refusal:
+        await _mark_refused(database, refund.id, str(refusal))
+        raise RefundFailed(str(refusal)) from refusal
+    async with database.write() as session:
+        await repository.lock_name(session, payment.stripe_customer_id or str(payment.id))
+        await apply_refund(session, snapshot, now=database.clock.now())
+    is_full = refund.amount >= payment.refundable
+    if refund.cancel_subscription and is_full and payment.stripe_subscription_id:
+        stripe_id = payment.stripe_subscription_id
+        await gateway.cancel_subscription(stripe_id, key=f"cancel:{refund.id}")
+        async with database.write() as session:
+            await repository.lock_name(session, payment.stripe_customer_id or str(payment.id))
+            await sync_subscription(Books(session, gateway, database.clock.now(), grace), stripe_id)
+
+
+def _refund_params(refund: Refund, payment: Payment) -> dict[str, object]:
+    params: dict[str, object] = {
+        "payment_intent": payment.stripe_payment_intent_id,
+        "amount": refund.amount,
+        "metadata": {"refund_id": str(refund.id)},
+    }
+    return {**params, "reason": refund.reason} if refund.reason in STRIPE_REASONS else params
+
+
+async def _mark_refused(database: Database, refund_id: UUID, error: str) -> None:
+    async with database.write() as session:
+        stored = await repository.find_refund(session, refund_id)
+        if stored is not None:
+            stored.status, stored.error, stored.updated_at = "failed", error[:500], database.clock.now()
+
+
+async def apply_refund(session: WriteSession, snapshot: RefundSnapshot, *, now: datetime) -> None:
+    """Record a refund as Stripe has it: ours, or one made in Stripe's dashboard. Raises ParentMissing."""
+    payment = await repository.find_payment_by_intent(session, id_of(snapshot.payment_intent) or "")
+    if payment is None:
+        raise ParentMissing(f"no payment for refund {snapshot.id}")
+    payment = await repository.lock_payment(session, payment.id)
+    refund = await _refund_row(session, payment, snapshot, now)
+    refund.stripe_refund_id, refund.status, refund.updated_at = snapshot.id, snapshot.status, now
+    refund.error = snapshot.failure_reason
+    await session.flush()
+    if payment.status not in SETTLED:
+        raise ParentMissing(f"payment {payment.id} is not booked yet")
+    await _tell_refund(session, payment, refund, now)
+
+
+async def _refund_row(session: WriteSession, payment: Payment, snapshot: RefundSnapshot, now: datetime) -> Refund:
+    known = await repository.find_refund_by_stripe_id(session, snapshot.id)
+    named = (snapshot.metadata or {}).get("refund_id")
+    if known is None and named:
+        known = await repository.find_refund(session, UUID(named))
+    if known is not None:
+        return known
+    # Made in the dashboard: what becomes of the subscription is decided there too.
+    return await order_refund(
+        session, payment, snapshot.amount, snapshot.reason or "dashboard", cancel_subscription=False, now=now
+    )
+
+
+async def _tell_refund(session: WriteSession, payment: Payment, refund: Refund, now: datetime) -> None:
+    before = payment.amount_refunded
+    total = await repository.sum_refunds(session, payment.id)
+    if total == before:
+        return
+    await payments.record_refunded_total(session, payment, total, f"refund {refund.stripe_refund_id}", now=now)
+    payment.version += 1
+    kind = PaymentRefunded if total > before else PaymentRefundReverted
+    event = kind(
+        payment_id=payment.id,
+        refund_id=refund.id,
+        user_id=payment.user_id,
+        refund_amount=refund.amount,
+        amount_refunded_total=payment.amount_refunded,
+        amount_net_remaining=payment.net_remaining,
+        currency=payment.currency,
+        full=payment.amount_refunded >= payment.amount,
+    )
+    await publish(session, event, sequence=payment.version)
+    if kind is PaymentRefunded:
+        await payments.ask_for_mail(session, payment, "payment_refunded", f"refunded-{refund.id}")
+
+
+async def sync_refund(books: Books, refund_id: str) -> None:
+    await apply_refund(books.session, await books.gateway.get_refund(refund_id), now=books.now)
+
+
+async def sync_refunds_of(books: Books, payment_intent_id: str) -> None:
+    """All refunds of a payment: `charge.refunded` names none since its payload no longer lists them."""
+    for snapshot in await books.gateway.list_refunds(payment_intent_id):
+        await apply_refund(books.session, snapshot, now=books.now)
+
+
+async def sync_dispute(books: Books, dispute_id: str) -> None:
+    snapshot = await books.gateway.get_dispute(dispute_id)
+    payment = await repository.find_payment_by_intent(books.session, id_of(snapshot.payment_intent) or "")
+    if payment is None:
+        raise ParentMissing(f"no payment for dispute {dispute_id}")
+    payment = await repository.lock_payment(books.session, payment.id)
+    dispute = await repository.find_dispute(books.session, dispute_id)
+    if dispute is None:
+        dispute = _new_dispute(payment, snapshot, books.now)
+        books.session.add(dispute)
+    elif dispute.outcome is not None or dispute.state == snapshot.status:
+        return
+    dispute.state, dispute.updated_at = snapshot.status, books.now
+    dispute.outcome = DISPUTE_ENDS.get(snapshot.status)
+    payment.dispute_state, payment.updated_at = dispute_state_of(snapshot.status), books.now
+    payment.version += 1
+    await books.session.flush()
+    await _tell_dispute(books.session, payment, dispute)
+
+
+def _new_dispute(payment: Payment, snapshot: DisputeSnapshot, now: datetime) -> Dispute:
+    return Dispute(
+        id=uuid5(payment.id, snapshot.id),
+        payment_id=payment.id,
+        stripe_dispute_id=snapshot.id,
+        amount=snapshot.amount,
+        currency=snapshot.currency,
+        state=snapshot.status,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+async def _tell_dispute(session: WriteSession, payment: Payment, dispute: Dispute) -> None:
+    kind = PaymentDisputeClosed if dispute.outcome else PaymentDisputed
+    event = kind(
+        payment_id=payment.id,
+        dispute_id=dispute.id,
+        user_id=payment.user_id,
+        amount=dispute.amount,
+        currency=dispute.currency,
+        state=payment.dispute_state,
+        outcome=dispute.outcome,
+    )
+    await publish(session, event, sequence=payment.version)

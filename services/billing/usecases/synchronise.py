@@ -1,0 +1,192 @@
+"""Bringing our books in line with Stripe's: fetch an object as it is now, and record the difference.
+
+Callers hold the lock on the Stripe customer before anything is fetched: whoever fetches last then also writes last.
+A repeat finds no difference and does nothing, so the order and number of webhooks do not matter.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.billing import repository
+from services.billing.catalogue import CYCLE_OF, PLANS, plan_of_lookup_key
+from services.billing.models import Checkout, Payment, Subscription
+from services.billing.stripe_gateway import StripeGateway
+from services.billing.stripe_objects import InvoiceSnapshot, SessionSnapshot, SubscriptionSnapshot, id_of, moment
+from services.billing.usecases import payments, subscriptions
+from services.billing.usecases.checkout import give_up_checkout
+from services.billing.usecases.entitlements import publish_entitlement
+from shared.database import WriteSession
+from shared.ids import new_id
+from shared.logging import get_logger
+
+log = get_logger(__name__)
+
+PAID_SESSION = frozenset({"paid", "no_payment_required"})
+KIND_OF_REASON = {
+    "subscription_create": "subscription_create",
+    "subscription_cycle": "subscription_cycle",
+    "subscription_update": "subscription_update",
+}
+
+
+class ParentMissing(Exception):
+    """Stripe told of something whose parent we do not know yet; trying again later will find it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What a synchronisation works with: the transaction, Stripe, the moment, and the grace of past-due plans."""
+
+    session: WriteSession
+    gateway: StripeGateway
+    now: datetime
+    grace: timedelta
+
+
+async def sync_session(books: Books, session_id: str) -> None:
+    snapshot = await books.gateway.get_session(session_id)
+    checkout = await _checkout_of(books, snapshot)
+    if checkout is None:
+        return
+    if snapshot.status == "expired":
+        await give_up_checkout(books.session, checkout.id, "expired", now=books.now)
+    if snapshot.status != "complete":
+        return
+    if checkout.status != "complete":
+        checkout.status, checkout.updated_at = "complete", books.now
+    await _note_session(books, checkout, snapshot)
+    if subscription_id := id_of(snapshot.subscription):
+        await sync_subscription(books, subscription_id)
+    if invoice_id := id_of(snapshot.invoice):
+        await sync_invoice(books, invoice_id)
+
+
+async def _checkout_of(books: Books, snapshot: SessionSnapshot) -> Checkout | None:
+    """Our checkout of a session. The event may be faster than our own note of the session's id."""
+    known = await repository.find_checkout_by_session(books.session, snapshot.id)
+    if known is not None:
+        return known
+    named = snapshot.metadata.get("checkout_id")
+    return await repository.find_checkout(books.session, UUID(named)) if named else None
+
+
+async def _note_session(books: Books, checkout: Checkout, snapshot: SessionSnapshot) -> None:
+    payment = await repository.find_payment_by_checkout(books.session, checkout.id)
+    if payment is None:
+        return
+    payment.stripe_session_id = snapshot.id
+    payment.stripe_customer_id = id_of(snapshot.customer)
+    payment.stripe_subscription_id = id_of(snapshot.subscription)
+    if snapshot.payment_status not in PAID_SESSION and payment.status == "PENDING":
+        await payments.move(books.session, payment, "PROCESSING", "the session is complete and unpaid", now=books.now)
+
+
+async def sync_subscription(books: Books, stripe_id: str) -> Subscription | None:
+    """Our row of a subscription as Stripe has it now, or None for one that is not ours."""
+    snapshot = await books.gateway.get_subscription(stripe_id)
+    row = await repository.find_subscription_by_stripe_id(books.session, stripe_id)
+    if row is None:
+        row = await _adopt(books, snapshot)
+    else:
+        await subscriptions.apply_snapshot(books.session, row, snapshot, now=books.now)
+    if row is not None:
+        await publish_entitlement(books.session, row.user_id, now=books.now, grace=books.grace)
+    return row
+
+
+async def _adopt(books: Books, snapshot: SubscriptionSnapshot) -> Subscription | None:
+    user_id = await _owner_of(books, snapshot)
+    plan = plan_of_lookup_key(snapshot.lookup_key)
+    if user_id is None or plan is None:
+        log.warning("foreign_subscription", subscription=snapshot.id)
+        return None
+    return await subscriptions.adopt(books.session, snapshot, user_id, plan, now=books.now)
+
+
+async def _owner_of(books: Books, snapshot: SubscriptionSnapshot) -> UUID | None:
+    customer = await repository.find_customer_by_stripe_id(books.session, id_of(snapshot.customer) or "")
+    return customer.user_id if customer else None
+
+
+async def sync_invoice(books: Books, invoice_id: str) -> None:
+    """Record what became of an invoice. Its payment is found by its id, by its checkout, or made."""
+    snapshot = await books.gateway.get_invoice(invoice_id)
+    subscription = await sync_subscription(books, snapshot.subscription_id) if snapshot.subscription_id else None
+    if subscription is None:
+        return
+    payment = await _payment_of(books, snapshot, subscription)
+    if payment is None:
+        return
+    _note_invoice(payment, snapshot)
+    await _apply_invoice(books, payment, snapshot, subscription)
+
+
+async def _payment_of(books: Books, snapshot: InvoiceSnapshot, subscription: Subscription) -> Payment | None:
+    known = await repository.find_payment_by_invoice(books.session, snapshot.id)
+    if known is None and snapshot.billing_reason == "subscription_create" and subscription.checkout_id:
+        known = await repository.find_payment_by_checkout(books.session, subscription.checkout_id)
+    if known is not None:
+        return await repository.lock_payment(books.session, known.id)
+    if snapshot.status in {"draft", None}:
+        return None
+    payment = _new_payment(snapshot, subscription, books.now)
+    books.session.add(payment)
+    await books.session.flush()
+    return payment
+
+
+def _new_payment(snapshot: InvoiceSnapshot, subscription: Subscription, now: datetime) -> Payment:
+    return Payment(
+        id=new_id(),
+        user_id=subscription.user_id,
+        kind=KIND_OF_REASON.get(snapshot.billing_reason or "", "subscription_update"),
+        plan_id=subscription.plan_id,
+        plan_name=PLANS[subscription.plan_id].name,
+        status="PENDING",
+        amount=max(0, snapshot.total),
+        amount_refunded=0,
+        attempts=0,
+        billing_cycle=CYCLE_OF[subscription.interval],
+        created_at=now,
+        updated_at=now,
+        version=1,
+    )
+
+
+def _note_invoice(payment: Payment, snapshot: InvoiceSnapshot) -> None:
+    """Amounts and names come from the invoice until money has moved; afterwards they are history."""
+    payment.stripe_invoice_id = snapshot.id
+    payment.stripe_customer_id = id_of(snapshot.customer)
+    payment.stripe_subscription_id = snapshot.subscription_id
+    payment.stripe_payment_intent_id = snapshot.payment_intent_id or payment.stripe_payment_intent_id
+    if payment.paid_at is None:
+        payment.amount, payment.currency = max(0, snapshot.total), snapshot.currency
+        payment.amount_tax, payment.amount_discount = snapshot.tax, snapshot.discount
+
+
+async def _apply_invoice(books: Books, payment: Payment, snapshot: InvoiceSnapshot, subscription: Subscription) -> None:
+    reason = f"invoice {snapshot.id} is {snapshot.status}"
+    if snapshot.status == "paid":
+        fresh = await payments.record_paid(books.session, payment, subscription.id, reason, now=books.now)
+        if fresh and payment.kind == "subscription_cycle":
+            await subscriptions.tell_renewed(books.session, subscription)
+        if fresh and subscription.status == "ended":
+            await _refuse_money(books, payment, subscription)
+    elif snapshot.status in {"void", "uncollectible"}:
+        target = "CANCELLED" if snapshot.status == "void" else "FAILED"
+        await payments.move(books.session, payment, target, reason, now=books.now)
+    elif snapshot.attempt_count > 0:
+        failure = payments.Failure(snapshot.attempt_count, moment(snapshot.next_payment_attempt), "payment_failed")
+        await payments.record_failed(books.session, payment, failure, reason, now=books.now)
+
+
+async def _refuse_money(books: Books, payment: Payment, subscription: Subscription) -> None:
+    """Money for a subscription that could not become live, since the user had one: it goes back."""
+    from services.billing.usecases.refunds import order_refund  # noqa: PLC0415 - the two know each other
+
+    if subscription.raw_status == subscriptions.SURPLUS:
+        log.error("second_subscription_paid", payment=str(payment.id), subscription=str(subscription.id))
+        await order_refund(
+            books.session, payment, payment.refundable, "duplicate", cancel_subscription=True, now=books.now
+        )

@@ -1,0 +1,181 @@
+"""Stripe's webhooks: stored once and answered, then worked off apart, each in a transaction of its own."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import ValidationError
+from sqlalchemy import text
+
+from services.billing import repository
+from services.billing.errors import BadWebhook, StripeRefused
+from services.billing.models import WebhookEvent
+from services.billing.stripe_gateway import BadSignature, StripeGateway, check_signature
+from services.billing.stripe_objects import EventSnapshot, id_of
+from services.billing.usecases.refunds import sync_dispute, sync_refund, sync_refunds_of
+from services.billing.usecases.synchronise import Books, sync_invoice, sync_session, sync_subscription
+from shared.database import Database, WriteSession
+from shared.errors import Conflict
+from shared.ids import new_id
+from shared.logging import get_logger
+
+MAX_BODY_BYTES = 1024 * 1024
+LEASE_SECONDS = 60
+# Seconds before each further attempt; after the last one the event is DEAD until an admin replays it.
+RETRY_SECONDS = (1, 5, 30, 120, 600, 1800, 3600, 10800)
+BATCH = 20
+
+log = get_logger(__name__)
+
+_STORE = text("""
+    INSERT INTO webhook_events (id, stripe_event_id, livemode, event_type, object_id, payload, status)
+    VALUES (:id, :stripe_event_id, :livemode, :event_type, :object_id, CAST(:payload AS jsonb), :status)
+    ON CONFLICT (stripe_event_id, livemode) DO NOTHING RETURNING id
+""")
+_CLAIM = """
+    UPDATE webhook_events SET status = 'PROCESSING', attempts = attempts + 1,
+           lease_until = now() + %(lease)s * interval '1 second'
+     WHERE id IN (SELECT id FROM webhook_events
+                   WHERE (status IN ('RECEIVED', 'RETRY') AND next_attempt_at <= now())
+                      OR (status = 'PROCESSING' AND lease_until < now())
+                   ORDER BY received_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    RETURNING id, event_type, payload, attempts
+"""
+_DONE = text("""
+    UPDATE webhook_events SET status = :status, processed_at = now(), lease_until = NULL, last_error = :note
+     WHERE id = :id AND status = 'PROCESSING' AND attempts = :attempts
+""")
+_FAILED = """
+    UPDATE webhook_events SET status = %(status)s, lease_until = NULL, last_error = %(error)s,
+           next_attempt_at = now() + %(delay)s * interval '1 second'
+     WHERE id = %(id)s AND status = 'PROCESSING' AND attempts = %(attempts)s
+"""
+
+Sync = Callable[[Books, str], Awaitable[object]]
+
+# Every event we act upon. The value fetches the object anew; the payload is only a hint where to look.
+HANDLED: dict[str, Sync] = {
+    "checkout.session.completed": sync_session,
+    "checkout.session.expired": sync_session,
+    "checkout.session.async_payment_succeeded": sync_session,
+    "checkout.session.async_payment_failed": sync_session,
+    "invoice.paid": sync_invoice,
+    "invoice.payment_failed": sync_invoice,
+    "invoice.voided": sync_invoice,
+    "invoice.marked_uncollectible": sync_invoice,
+    "customer.subscription.created": sync_subscription,
+    "customer.subscription.updated": sync_subscription,
+    "customer.subscription.deleted": sync_subscription,
+    "customer.subscription.paused": sync_subscription,
+    "customer.subscription.resumed": sync_subscription,
+    "refund.created": sync_refund,
+    "refund.updated": sync_refund,
+    "refund.failed": sync_refund,
+    "charge.refunded": sync_refunds_of,
+    "charge.dispute.created": sync_dispute,
+    "charge.dispute.updated": sync_dispute,
+    "charge.dispute.closed": sync_dispute,
+    "charge.dispute.funds_withdrawn": sync_dispute,
+    "charge.dispute.funds_reinstated": sync_dispute,
+}
+
+
+class LeaseLost(Exception):
+    """The event was taken over while we were slow; our transaction must not land."""
+
+
+def read_webhook(
+    body: bytes, signature: str, secrets: tuple[str, ...], *, now: float, livemode: bool
+) -> tuple[EventSnapshot, dict[str, Any]]:
+    """A genuine event and its payload. Raises BadWebhook for everything else, whatever the bytes are."""
+    try:
+        check_signature(body, signature, secrets, now)
+        payload = orjson.loads(body)
+        event = EventSnapshot.model_validate(payload)
+    except (BadSignature, orjson.JSONDecodeError, ValidationError) as error:
+        raise BadWebhook from error
+    if event.livemode != livemode:
+        raise BadWebhook("The event is of another mode.")
+    return event, payload
+
+
+async def store_webhook(session: WriteSession, event: EventSnapshot, payload: dict[str, Any]) -> bool:
+    """Keep the event; the insert by Stripe's id decides whether it is new. Returns whether it was."""
+    status = "RECEIVED" if event.type in HANDLED else "IGNORED"
+    values = {
+        "id": new_id(),
+        "stripe_event_id": event.id,
+        "livemode": event.livemode,
+        "event_type": event.type,
+        "object_id": event.data.object.id,
+        "payload": orjson.dumps(payload).decode(),
+        "status": status,
+    }
+    return await session.scalar(_STORE, values) is not None
+
+
+async def work_off(database: Database, gateway: StripeGateway, *, grace: timedelta) -> int:
+    """Process one batch of due events; returns how many were taken. One that fails holds nobody else up."""
+    async with database.pool.connection() as connection:
+        values = {"lease": LEASE_SECONDS, "limit": BATCH}
+        rows = await (await connection.execute(_CLAIM, values)).fetchall()
+    for row in rows:
+        try:
+            await _process(database, gateway, row, grace)
+        except LeaseLost:
+            log.warning("webhook_lease_lost", webhook=str(row["id"]))
+        except Exception as error:
+            log.exception("webhook_failed", webhook=str(row["id"]), attempt=row["attempts"])
+            await _retry_later(database, row, error)
+    return len(rows)
+
+
+async def _process(database: Database, gateway: StripeGateway, row: dict[str, Any], grace: timedelta) -> None:
+    """Lock, then fetch, then record, then mark: one transaction. Fetching first would let an older picture win."""
+    event = EventSnapshot.model_validate(row["payload"])
+    target, status, note = event.data.object, "PROCESSED", None
+    async with database.write() as session:
+        lock = id_of(target.customer) or id_of(target.payment_intent) or target.id or event.id
+        await repository.lock_name(session, lock)
+        books = Books(session, gateway, database.clock.now(), grace)
+        try:
+            # The savepoint keeps a refusal from spoiling the transaction that has to record it.
+            async with session.begin_nested():
+                await HANDLED[event.type](books, _target_of(event))
+        except StripeRefused as refusal:
+            if not refusal.is_missing:
+                raise
+            status, note = "IGNORED", "gone at Stripe"
+        marked = await session.execute(
+            _DONE, {"id": row["id"], "attempts": row["attempts"], "status": status, "note": note}
+        )
+        if marked.rowcount != 1:  # type: ignore[attr-defined]
+            raise LeaseLost
+
+
+def _target_of(event: EventSnapshot) -> str:
+    """The id to fetch: of the object itself, or of the payment whose refunds changed."""
+    if event.type == "charge.refunded":
+        return id_of(event.data.object.payment_intent) or ""
+    return event.data.object.id or ""
+
+
+async def _retry_later(database: Database, row: dict[str, Any], error: Exception) -> None:
+    dead = row["attempts"] > len(RETRY_SECONDS)
+    delay = 0 if dead else RETRY_SECONDS[row["attempts"] - 1]
+    values = {"id": row["id"], "attempts": row["attempts"], "status": "DEAD" if dead else "RETRY", "delay": delay}
+    async with database.pool.connection() as connection:
+        await connection.execute(_FAILED, {**values, "error": f"{type(error).__name__}: {error}"[:1000]})
+
+
+async def replay_webhook(session: WriteSession, event_id: UUID) -> WebhookEvent:
+    """Put an event back in line, with all its attempts ahead of it. Raises WebhookEventNotFound, Conflict."""
+    event = await repository.get_webhook_event(session, event_id)
+    if event.status == "PROCESSING":
+        raise Conflict("The event is being processed right now.")
+    event.status, event.attempts, event.last_error = "RECEIVED", 0, None
+    await session.flush()
+    await session.execute(text("UPDATE webhook_events SET next_attempt_at = now() WHERE id = :id"), {"id": event_id})
+    return event

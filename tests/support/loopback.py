@@ -1,0 +1,35 @@
+"""Real HTTP in a test: an app on a free loopback port, in the test's own event loop."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+def listening_socket() -> socket.socket:
+    """A socket bound to a free port; binding before serving means that nobody can take the port in between."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", 0))
+    return bound
+
+
+@asynccontextmanager
+async def served(app: ASGIApp, bound: socket.socket, *, lifespan: str = "off") -> AsyncIterator[str]:
+    """Serve the app on the socket for the length of the block; yields its base URL."""
+    configuration = uvicorn.Config(app, lifespan=lifespan, log_config=None, access_log=False)
+    server = uvicorn.Server(configuration)
+    # The test's own signal handlers stay; the block decides when the server ends.
+    serving = asyncio.create_task(server._serve([bound]))
+    while not server.started:
+        await asyncio.sleep(0.005)
+        if serving.done():
+            serving.result()
+    try:
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
