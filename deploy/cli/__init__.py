@@ -1,0 +1,1 @@
+"""What `./atelier …` runs once the virtual environment stands."""

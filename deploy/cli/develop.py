@@ -1,0 +1,144 @@
+"""Verbs for people who work on the code: test, check, lock, docs, bench."""
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+PLACES = ("://", "--index-url", "--extra-index-url", "--find-links", "file:")
+
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A part of the tests with its own time budget in seconds; over it, the suite fails."""
+
+    name: str
+    arguments: tuple[str, ...]
+    budget: int
+
+
+PLAIN = "not chaos and not browser and not services and not slow"
+SUITES = (
+    Suite("fast", ("tests", "-m", PLAIN), 300),
+    Suite("slow", ("tests", "-m", "slow and not chaos and not browser and not services"), 420),
+    Suite("browser", ("tests", "-m", "browser"), 240),
+    Suite("services", ("tests", "-m", "services"), 420),
+    Suite("chaos", ("tests", "-m", "chaos"), 600),
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(test)
+    app.command()(check)
+    app.command()(lock)
+    app.command()(docs)
+    app.command()(bench)
+
+
+def test(
+    context: typer.Context,
+    fast: Annotated[bool, typer.Option("--fast", help="Only the three-minute part.")] = False,
+    suite: Annotated[list[str] | None, typer.Option(help="Only these suites.")] = None,
+) -> None:
+    """Run all tests with a real Postgres and a real RabbitMQ. Further arguments go to pytest."""
+    wanted = ["fast"] if fast else suite or [entry.name for entry in SUITES]
+    failed = [entry.name for entry in SUITES if entry.name in wanted and not _run_suite(entry, context.args)]
+    if failed:
+        console.print(f"[red]Failed: {', '.join(failed)}[/red]")
+        raise typer.Exit(1)
+
+
+def _run_suite(suite: Suite, arguments: list[str]) -> bool:
+    console.rule(f"{suite.name} (budget {suite.budget} s)")
+    started = time.monotonic()
+    command = [sys.executable, "-m", "pytest", "-q", *suite.arguments, *arguments]
+    try:
+        code = subprocess.run(command, cwd=ROOT, check=False, timeout=suite.budget).returncode  # noqa: S603
+    except subprocess.TimeoutExpired:
+        console.print(f"[red]{suite.name} took longer than its {suite.budget} s.[/red]")
+        return False
+    console.print(f"{suite.name}: {time.monotonic() - started:.0f} s")
+    return code == 0
+
+
+def check() -> None:
+    """Lint, types, import contracts, locks and generated documents."""
+    tool = Path(sys.executable).parent
+    steps = {
+        "lint": [str(tool / "ruff"), "check", "."],
+        "format": [str(tool / "ruff"), "format", "--check", "."],
+        "types": [str(tool / "mypy")],
+        "imports": [str(tool / "lint-imports")],
+    }
+    failed = [name for name, command in steps.items() if not _run_step(name, command)]
+    failed += ["locks"] if _named_places() else []
+    failed += ["documents"] if _stale_documents() else []
+    if failed:
+        console.print(f"[red]Failed: {', '.join(failed)}[/red]")
+        raise typer.Exit(1)
+    console.print("[green]All checks passed.[/green]")
+
+
+def _run_step(name: str, command: list[str]) -> bool:
+    console.rule(name)
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0  # noqa: S603
+
+
+def _named_places() -> list[str]:
+    """Lock lines that name an index, a host or a path: a lock must install from wherever the machine does."""
+    console.rule("locks")
+    found = [
+        f"{name}:{number}: {line.strip()}"
+        for name in LOCKS
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), 1)
+        if any(place in line for place in PLACES)
+    ]
+    for entry in found:
+        console.print(entry)
+    return found
+
+
+def _stale_documents() -> list[str]:
+    from deploy.cli.documents import stale_documents  # noqa: PLC0415
+
+    console.rule("documents")
+    stale = stale_documents(ROOT)
+    for path in stale:
+        console.print(f"{path} is out of date: run ./atelier docs")
+    return stale
+
+
+def docs() -> None:
+    """Write the generated documents again: events, AsyncAPI, OpenAPI, data model, gateway configuration."""
+    from deploy.cli.documents import write_documents  # noqa: PLC0415
+
+    write_documents(ROOT)
+
+
+def lock() -> None:
+    """Resolve pyproject.toml into the two hashed locks, which name no index and no host. Needs uv."""
+    options = ("--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url")
+    quiet = ("--no-emit-find-links", "--custom-compile-command", "./atelier lock", "-q")
+    for name, groups in zip(LOCKS, ((), ("--group", "dev")), strict=True):
+        command = ["uv", "pip", "compile", "pyproject.toml", *groups, *options, *quiet, "-o", name]
+        subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603
+    if _named_places():
+        raise typer.Exit(1)
+
+
+def bench(
+    only: Annotated[list[str] | None, typer.Argument(help="Names of benchmarks; all without.")] = None,
+) -> None:
+    """Measure, each figure beside a reference in the same run."""
+    from bench.run import run_benchmarks  # noqa: PLC0415
+
+    run_benchmarks(only or [])
