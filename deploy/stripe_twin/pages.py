@@ -62,13 +62,16 @@ class Pages:
             error = await self._try(lambda account: _manage(account, session_id, fields))
         async with self._books.read() as account:
             session = await portal.portal_session(account, session_id)
-            found = await portal.portal_subscriptions(account, session)
+            found = [
+                (await account.get("product", each["items"]["data"][0]["price"]["product"]), each)
+                for each in await portal.portal_subscriptions(account, session)
+            ]
         return page(
             "Your subscription",
             note(error, "error") if error else "",
-            *(_subscription(each) for each in found),
+            *(_subscription(product, each) for product, each in found),
             "" if found else note("There is no running subscription."),
-            form(*(button("card", card.name, f"Pay with {card.number}", card.title) for card in CARDS.values())),
+            form(*(button("card", card.name, f"Use {card.number}", card.title) for card in CARDS.values())),
             link(session["return_url"], "Back to the shop"),
         )
 
@@ -165,11 +168,11 @@ def _confirmation() -> str:
     )
 
 
-def _subscription(subscription: Body) -> str:
+def _subscription(product: Body, subscription: Body) -> str:
     item = subscription["items"]["data"][0]
     price = money(item["price"]["unit_amount"] * item["quantity"], subscription["currency"])
     rows = [
-        (item["price"]["nickname"] or item["price"]["lookup_key"] or item["price"]["id"], price),
+        (product["name"], price),
         ("Status", subscription["status"]),
         ("Ends" if subscription["cancel_at"] else "Renews", _time(item["current_period_end"])),
     ]
