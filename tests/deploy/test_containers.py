@@ -1,0 +1,105 @@
+"""The container files, checked without an engine by the tools that engines use."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from deploy.embedded.postgres import start_postgres
+from deploy.embedded.postgres_programs import find_programs
+from deploy.services import SERVICES
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = Path(sys.executable).parent
+PRODUCTION = ("-f", "docker-compose.yml", "-f", "compose.production.yml")
+NAMES = [service.name for service in SERVICES]
+
+
+def compose(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [TOOLS / "docker-compose", *arguments]
+    variables = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/tmp"), **environment}
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+
+
+def needed_in_production() -> set[str]:
+    text = (ROOT / "compose.production.yml").read_text()
+    return set(re.findall(r"\$\{([A-Z_]+):\?", text))
+
+
+def production_environment() -> dict[str, str]:
+    return {name: "https://studio.example" if name == "PUBLIC_URL" else "given" for name in needed_in_production()}
+
+
+def test_a_plain_compose_up_is_valid_and_brings_the_whole_platform_with_the_twin():
+    result = compose("config", "--format", "json")
+    assert result.returncode == 0, result.stderr
+    services = json.loads(result.stdout)["services"]
+    assert {*NAMES, "runner", "front", "gateway", "postgres", "rabbitmq", "twin"} == set(services)
+
+
+def test_only_the_gateway_publishes_a_port_and_only_on_loopback():
+    services = json.loads(compose("config", "--format", "json").stdout)["services"]
+    ports = {name: service["ports"] for name, service in services.items() if service.get("ports")}
+    assert set(ports) == {"gateway"}
+    assert {port["host_ip"] for port in ports["gateway"]} == {"127.0.0.1"}
+
+
+def test_each_service_gets_its_own_database_and_no_other():
+    services = json.loads(compose("config", "--format", "json").stdout)["services"]
+    for name in [*NAMES, "runner"]:
+        urls = [value for key, value in services[name]["environment"].items() if key.endswith("DATABASE_URL")]
+        owner = "jobs" if name == "runner" else name
+        assert len(urls) == 1
+        assert urls[0].startswith(f"postgresql://{owner}:")
+        assert urls[0].endswith(f"/{owner}")
+
+
+def test_production_is_valid_when_every_secret_is_given_and_has_no_twin():
+    result = compose("--env-file", os.devnull, *PRODUCTION, "config", "--format", "json", **production_environment())
+    assert result.returncode == 0, result.stderr
+    services = json.loads(result.stdout)["services"]
+    assert "twin" not in services
+    assert all(services[name]["environment"]["ATELIER_ENV"] == "production" for name in NAMES)
+
+
+@pytest.mark.parametrize("missing", sorted(needed_in_production()))
+def test_production_refuses_to_start_without_any_one_secret_and_names_it(missing):
+    given = {name: value for name, value in production_environment().items() if name != missing}
+    result = compose("--env-file", os.devnull, *PRODUCTION, "config", "-q", **given)
+    assert result.returncode != 0
+    assert missing in result.stderr
+
+
+def test_the_dockerfile_is_clean_and_its_image_does_not_run_as_root():
+    result = subprocess.run([TOOLS / "hadolint", "deploy/Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+    users = re.findall(r"^USER (\S+)", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
+    assert users[-1] not in {"root", "0"}
+
+
+def test_the_container_postgres_keeps_services_out_of_each_others_databases(tmp_path):
+    server = start_postgres(tmp_path / "postgres", fast_unsafe=True)
+    try:
+        psql = find_programs(None).folder if hasattr(find_programs(None), "folder") else None
+        environment = {
+            "PATH": f"{psql}:{os.environ['PATH']}" if psql else os.environ["PATH"],
+            "PGHOST": server.host,
+            "PGPORT": str(server.port),
+            "PGPASSWORD": server.password,
+            "POSTGRES_USER": "postgres",
+            **{f"{name.upper()}_DATABASE_PASSWORD": f"pw-{name}" for name in [*NAMES, "stripe_twin"]},
+        }
+        subprocess.run(["sh", ROOT / "deploy/postgres/init.sh"], env=environment, check=True, capture_output=True)
+        for name in NAMES:
+            with psycopg.connect(server.url(name, name, f"pw-{name}")) as connection:
+                assert connection.execute("SELECT current_user").fetchone() == (name,)
+            for other in {*NAMES, "postgres"} - {name}:
+                with pytest.raises(psycopg.OperationalError, match="permission denied"):
+                    psycopg.connect(server.url(other, name, f"pw-{name}"))
+    finally:
+        server.stop()
