@@ -1,9 +1,11 @@
-"""The whole platform in one process: databases, migrations, five apps, the twin and the front door behind one router."""
+"""The whole platform in one process: databases, migrations, five apps, the twin, the front door, one router."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -19,14 +21,13 @@ from deploy.stripe_twin.app import TwinSettings, create_twin
 from services.accounts.verification import verify
 from shared import migrations
 from shared.clock import Clock, OffsetClock
-from shared.database import Database
 from shared.events.local import LocalTransport
-from shared.events.transport import routes_of
 from shared.runtime import Runtime
 from shared.service import create_app
 from shared.settings import Settings
 
 TWIN_DATABASE = "stripe_twin"
+HEALTH_SECONDS = 2
 
 Progress = Callable[[str], None]
 
@@ -68,16 +69,16 @@ async def open_platform(home: Home, progress: Progress = lambda _step: None) -> 
         yield Gateway(
             services={service.name: service for service in SERVICES},
             apps=apps,
-            front=create_front(_front_settings(home, apps)),
+            front=create_front(_front_settings(home, apps, runtimes)),
             twin=twin,
-            verify=_verifier(runtimes["accounts"]),
+            verify=partial(verify, runtimes["accounts"]),
             settings=settings["accounts"],
         )
 
 
 def _runtimes(settings: Mapping[str, Settings], http: httpx.AsyncClient, clock: Clock) -> dict[str, Runtime]:
     databases = {service.name: database_of(service, settings[service.name], clock) for service in SERVICES}
-    transport = LocalTransport(databases, routes_of(SERVICES))
+    transport = LocalTransport(databases, SERVICES)
     return {
         service.name: runtime_of(
             service,
@@ -96,6 +97,25 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # Apps behind a router of ours get no lifespan from the server, so it is entered here.
     async with app.router.lifespan_context(app):
         yield
+
+
+def _front_settings(home: Home, apps: Mapping[str, FastAPI], runtimes: Mapping[str, Runtime]) -> FrontSettings:
+    async def documents() -> dict[str, dict[str, Any]]:
+        return {name: app.openapi() for name, app in apps.items()}
+
+    async def is_up(runtime: Runtime) -> bool:
+        try:
+            async with asyncio.timeout(HEALTH_SECONDS), runtime.database.pool.connection() as connection:
+                await connection.execute("SELECT 1")
+        except Exception:  # noqa: BLE001 - whatever keeps a database from answering, the part is down
+            return False
+        return True
+
+    async def health() -> dict[str, bool]:
+        return {name: await is_up(runtime) for name, runtime in runtimes.items()}
+
+    settings = runtimes["accounts"].settings
+    return FrontSettings(not settings.is_production, home.mail, documents, health)
 
 
 async def _start_twin(stack: AsyncExitStack, home: Home, http: httpx.AsyncClient, clock: Clock) -> ASGIApp | None:

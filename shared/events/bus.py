@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from shared.events import metrics
+from shared.events import metrics, retention
 from shared.events.event import Subscription
 from shared.events.inbox import Inbox
+from shared.events.intake import Intake
 from shared.events.relay import Relay
 from shared.events.worker import Worker
 from shared.logging import get_logger
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 FASTEST_POLL_SECONDS = 0.05
 SLOWEST_POLL_SECONDS = 0.5
 STOP_SECONDS = 20
+RETENTION_SECONDS = 3600
 CHANNEL = "atelier_outbox"
 
 log = get_logger(__name__)
@@ -31,35 +33,39 @@ class Bus:
     def __init__(self, runtime: "Runtime", subscriptions: Sequence[Subscription]) -> None:
         self._runtime, self._database = runtime, runtime.database
         self.inbox = Inbox(runtime.database, runtime.service, subscriptions)
+        self.worker = Worker(runtime, self.inbox)
+        self._intake = Intake(runtime, self.inbox)
         self._relay = Relay(runtime.database, runtime.service, runtime.transport)
-        self._worker = Worker(runtime, self.inbox)
         self._outbox_filled, self._inbox_filled = asyncio.Event(), asyncio.Event()
         self._stopping = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._steady: list[asyncio.Task[None]] = []
+        self._listening: list[asyncio.Task[None]] = []
+        self._at_work: dict[str, asyncio.Task[None]] = {}
 
     async def start(self, *, relay: bool, workers: bool) -> None:
         self._database.after_commit(self._outbox_filled.set)
         self.inbox.on_stored = self._inbox_filled.set
         if relay:
-            self._spawn(self._poll(self._relay.run_once, self._outbox_filled), "relay")
-            self._spawn(self._listen(), "listen")
+            self._steady.append(self._task(self._poll(self._relay.run_once, self._outbox_filled), "relay"))
+            self._listening.append(self._task(self._listen(), "listen"))
         else:
-            self._spawn(self._notify(), "notify")
+            self._listening.append(self._task(self._notify(), "notify"))
         if workers:
-            await self._runtime.transport.attach(self.inbox)
-            self._spawn(self._poll(self._work_once, self._inbox_filled), "workers")
+            await self._runtime.transport.attach(self._intake)
+            self._steady.append(self._task(self._poll(self._dispatch, self._inbox_filled), "workers"))
+            self._listening.append(self._task(self._retain(), "retention"))
 
     async def stop(self) -> None:
-        """Stop claiming, finish what is in hand, send what is left, and let go."""
+        """Stop claiming, finish what is in hand, give back the rest, stop taking in, send what is left, let go."""
         self._stopping.set()
+        self.worker.stopping = self._intake.stopping = True
         self._outbox_filled.set()
         self._inbox_filled.set()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        await self._runtime.transport.detach(self.inbox)
+        await _end([*self._steady, *self._at_work.values()], STOP_SECONDS)
+        await self._runtime.transport.detach(self._intake)
+        await _end(self._listening, 0)
+        if self._steady:
+            await self._send_rest()
 
     async def drain(self) -> int:
         """Relay and handle until nothing is due; returns how many steps did something."""
@@ -69,11 +75,27 @@ class Bus:
         return steps
 
     async def measure(self) -> None:
-        await metrics.measure(self._database, self._runtime.service)
+        await metrics.measure(self._database, self._runtime.service, self.inbox.consumers)
 
     async def _work_once(self) -> int:
         due = await self.inbox.due_consumers()
-        return sum(await asyncio.gather(*(self._worker.work(consumer) for consumer in due)))
+        return sum(await asyncio.gather(*(self.worker.work(consumer) for consumer in due)))
+
+    async def _dispatch(self) -> int:
+        """Put every consumer to work that is due and not at work; a slow one keeps no other waiting."""
+        for consumer in await self.inbox.due_consumers():
+            if consumer not in self._at_work and not self._stopping.is_set():
+                self._at_work[consumer] = self._task(self._work(consumer), consumer)
+        return 0
+
+    async def _work(self, consumer: str) -> None:
+        try:
+            if await self.worker.work(consumer):
+                self._inbox_filled.set()
+        except Exception:
+            log.exception("worker_failed", consumer=consumer)
+        finally:
+            del self._at_work[consumer]
 
     async def _poll(self, step: Callable[[], Awaitable[int]], filled: asyncio.Event) -> None:
         """Run `step` whenever there may be work: at once after a signal, and at a slowing pace without one."""
@@ -81,26 +103,33 @@ class Bus:
         while not self._stopping.is_set():
             filled.clear()
             try:
-                worked = await step()
+                if await step():
+                    pause = FASTEST_POLL_SECONDS
+                    continue
             except Exception:
                 log.exception("bus_step_failed", service=self._runtime.service, step=step.__name__)
-                worked = 0
-                await asyncio.sleep(SLOWEST_POLL_SECONDS)
-            if worked:
-                pause = FASTEST_POLL_SECONDS
-                continue
-            with contextlib.suppress(TimeoutError):
+                pause = SLOWEST_POLL_SECONDS
+            try:
                 await asyncio.wait_for(filled.wait(), pause)
-            pause = min(pause * 2, SLOWEST_POLL_SECONDS)
+                pause = FASTEST_POLL_SECONDS
+            except TimeoutError:
+                pause = min(pause * 2, SLOWEST_POLL_SECONDS)
+
+    async def _send_rest(self) -> None:
+        """What the last handlers published should not wait for the next start."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                while await self._relay.run_once():
+                    pass
+        except Exception as error:  # noqa: BLE001 - what is not sent now is sent after the next start
+            log.warning("outbox_not_empty", service=self._runtime.service, error=type(error).__name__)
 
     async def _notify(self) -> None:
         """Wake the relay in another process. Outside any domain transaction, since NOTIFY serialises commits, and one
         for all commits that came meanwhile."""
-        while not self._stopping.is_set():
+        while True:
             await self._outbox_filled.wait()
             self._outbox_filled.clear()
-            if self._stopping.is_set():
-                return
             try:
                 async with self._database.pool.connection() as connection:
                     await connection.execute(f"NOTIFY {CHANNEL}".encode())
@@ -109,19 +138,35 @@ class Bus:
 
     async def _listen(self) -> None:
         """Hear what other processes of this service committed."""
-        while not self._stopping.is_set():
+        while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._database.url, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
-                    while not self._stopping.is_set():
-                        async for _ in connection.notifies(timeout=1, stop_after=1):
-                            self._outbox_filled.set()
+                    async for _ in connection.notifies():
+                        self._outbox_filled.set()
             except psycopg.Error as error:
                 log.warning("listen_failed", service=self._runtime.service, error=type(error).__name__)
-                await asyncio.sleep(1)
+            await asyncio.sleep(1)
 
-    def _spawn(self, work: Awaitable[None], name: str) -> None:
-        async def run() -> None:
-            await work
+    async def _retain(self) -> None:
+        """Remove what is past its time, under load too: a clean-up that waits for quiet never runs."""
+        while True:
+            try:
+                await retention.remove_expired(self._database)
+            except Exception as error:  # noqa: BLE001 - the next hour tries again
+                log.warning("retention_failed", service=self._runtime.service, error=type(error).__name__)
+            await asyncio.sleep(RETENTION_SECONDS)
 
-        self._tasks.append(asyncio.create_task(run(), name=f"{self._runtime.service}.{name}"))
+    def _task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        return asyncio.create_task(work, name=f"{self._runtime.service}.{name}")
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]], patience: float) -> None:
+    """Wait for tasks to end by themselves, and cancel those that don't."""
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=patience)
+    for task in late:
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.gather(*late, return_exceptions=True)

@@ -14,6 +14,9 @@ SPEC_VERSION = "1.0"
 SEQUENCE_DIGITS = 20
 # CloudEvents' interoperability size; anything larger belongs into storage with a reference.
 MAX_BYTES = 64 * 1024
+LARGEST_SEQUENCE = 1 << 63
+# Postgres cannot store it in JSON.
+NUL = rb"\u0000"
 
 
 class EventTooLarge(ValueError):
@@ -71,17 +74,27 @@ def envelope_of(
 
 
 def read_envelope(body: bytes) -> dict[str, Any]:
-    """The envelope in a message. Raises NotAnEnvelope."""
+    """The envelope in a message. Raises NotAnEnvelope for whatever the inbox could not store or hand to a handler."""
     if len(body) > MAX_BYTES:
         raise NotAnEnvelope("too large")
+    if NUL in body:
+        raise NotAnEnvelope("a NUL character")
     try:
         envelope = orjson.loads(body)
-        if envelope["specversion"] != SPEC_VERSION:
-            raise NotAnEnvelope("another CloudEvents version")
-        UUID(envelope["id"])
-        int(envelope["sequence"])
-        if not all(isinstance(envelope[name], str) for name in ("type", "subject", "time")):
-            raise NotAnEnvelope("a field is not text")
-        return dict(envelope)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise NotAnEnvelope(str(error)) from error
+        _check(envelope)
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotAnEnvelope(f"{type(error).__name__}: {error}") from error
+    return dict(envelope)
+
+
+def _check(envelope: Any) -> None:
+    if envelope["specversion"] != SPEC_VERSION:
+        raise ValueError("another CloudEvents version")
+    if not all(isinstance(envelope[name], str) for name in ("id", "type", "subject", "time", "sequence")):
+        raise ValueError("a field is not text")
+    if not isinstance(envelope["data"], dict) or not isinstance(envelope.get("dataversion", 1), int):
+        raise TypeError("data or dataversion of the wrong kind")
+    UUID(envelope["id"])
+    datetime.fromisoformat(envelope["time"])
+    if not 0 <= int(envelope["sequence"]) < LARGEST_SEQUENCE:
+        raise ValueError("a sequence out of range")

@@ -5,41 +5,57 @@ Claims, leases, attempts and their outcomes are rows here, so retry, back-off, p
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
+from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from shared.database import Database
 from shared.events.event import Subscription
+from shared.events.metrics import ID_CONFLICTS
+from shared.events.verdicts import DONE, PARKED, PENDING, Verdict
+from shared.logging import get_logger
 
-PENDING, DONE, PARKED, SKIPPED = 0, 1, 2, 3
 CLAIM_ROWS = 20
-LEASE_SECONDS = 60
-# Seconds before the second, third, … attempt; after the last one the event is parked.
-RETRY_SECONDS = (1, 5, 30, 120, 600, 1800, 3600, 10800)
+LEASE_SECONDS = 60.0
+# The consumer under which events lie that were bound for this service and that none of its code knows.
+UNKNOWN = "unknown"
 
-_STORE = """
-    INSERT INTO inbox (consumer, event_id, type, subject, sequence, envelope, status, last_error)
-    SELECT consumer, event_id, type, subject, sequence, envelope, status, last_error
-      FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::jsonb[], %s::smallint[], %s::text[])
-           AS arrived(consumer, event_id, type, subject, sequence, envelope, status, last_error)
-    ON CONFLICT (consumer, event_id) DO NOTHING
+_ARRIVED = """
+    unnest(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::jsonb[], %s::smallint[], %s::int[],
+           %s::float8[], %s::timestamptz[], %s::text[], %s::text[])
+    AS arrived(consumer, event_id, type, subject, sequence, envelope, status, attempts, delay, until, error, class)
 """
+_INSERT = f"""
+    INSERT INTO inbox (consumer, event_id, type, subject, sequence, envelope, status, attempts, next_attempt_at,
+                       last_error, error_class, done_at)
+    SELECT consumer, event_id, type, subject, sequence, envelope, status, attempts,
+           coalesce(until, now() + delay * interval '1 second'), error, class,
+           CASE WHEN status IN (1, 3) THEN now() END
+      FROM {_ARRIVED}
+"""  # noqa: S608 - constants of this module
+_STORE = f"{_INSERT} ON CONFLICT (consumer, event_id) DO NOTHING"
+_CONFLICTS = f"""
+    SELECT i.consumer, i.event_id FROM inbox i JOIN {_ARRIVED} USING (consumer, event_id)
+     WHERE i.envelope -> 'data' IS DISTINCT FROM arrived.envelope -> 'data' AND i.envelope IS NOT NULL
+"""  # noqa: S608 - constants of this module
+# Only existence is asked, so a backlog of any length costs one index probe per consumer.
 _DUE = """
-    SELECT DISTINCT consumer FROM inbox
-     WHERE status = 0 AND next_attempt_at <= now() AND (lease_until IS NULL OR lease_until < now())
+    SELECT consumer FROM unnest(%s::text[]) AS known(consumer)
+     WHERE EXISTS (SELECT 1 FROM inbox i WHERE i.consumer = known.consumer AND i.status = 0
+                      AND i.next_attempt_at <= now() AND (i.lease_until IS NULL OR i.lease_until < now()))
 """
 _CLAIM = """
-    UPDATE inbox SET claim = %(claim)s, lease_until = now() + %(lease)s * interval '1 second', attempts = attempts + 1
-     WHERE (consumer, event_id) IN (
-        SELECT i.consumer, i.event_id FROM inbox i
+    WITH picked AS (
+        SELECT i.consumer, i.event_id, i.lease_until IS NOT NULL AS abandoned FROM inbox i
          WHERE i.consumer = %(consumer)s AND i.status = 0 AND i.next_attempt_at <= now()
            AND (i.lease_until IS NULL OR i.lease_until < now()) {order}
          ORDER BY i.seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-    RETURNING seq, event_id, type, subject, sequence, envelope, attempts, redrive_count
+    UPDATE inbox SET claim = %(claim)s, lease_until = now() + %(lease)s * interval '1 second', attempts = attempts + 1
+      FROM picked WHERE inbox.consumer = picked.consumer AND inbox.event_id = picked.event_id
+    RETURNING seq, inbox.event_id, type, subject, sequence, envelope, attempts, redrive_count, abandoned
 """
 # An ordered consumer leaves alone whatever stands behind a row of the same subject that is in trouble or in hand.
 _BEHIND = """
@@ -50,43 +66,40 @@ _BLOCKING = {
     "block": "b.status = 2 OR (b.status = 0 AND b.attempts > 0)",
     "continue": "b.status = 0 AND b.attempts > 0",
 }
+_RENEW = """
+    UPDATE inbox SET lease_until = now() + %s * interval '1 second'
+     WHERE consumer = %s AND event_id = ANY(%s) AND claim = %s AND status = 0
+"""
 _RELEASE = """
     UPDATE inbox SET claim = NULL, lease_until = NULL, attempts = attempts - 1
      WHERE consumer = %s AND event_id = ANY(%s) AND claim = %s AND status = 0
 """
-_RETRY = """
-    UPDATE inbox SET claim = NULL, lease_until = NULL, last_error = %(error)s, error_class = %(class)s,
-           next_attempt_at = now() + %(delay)s * (0.8 + random() * 0.4) * interval '1 second'
-     WHERE consumer = %(consumer)s AND event_id = %(event_id)s AND claim = %(claim)s AND status = 0
-"""
-_DEFER = """
-    UPDATE inbox SET claim = NULL, lease_until = NULL, attempts = attempts - 1, next_attempt_at = %(until)s,
-           last_error = %(error)s, error_class = 'Defer'
-     WHERE consumer = %(consumer)s AND event_id = %(event_id)s AND claim = %(claim)s AND status = 0
-"""
-_END = """
-    UPDATE inbox SET claim = NULL, lease_until = NULL, status = %(status)s, done_at = now(),
-           last_error = %(error)s, error_class = %(class)s
+_SETTLE = """
+    UPDATE inbox SET claim = NULL, lease_until = NULL, status = %(status)s, attempts = attempts - %(uncounted)s,
+           next_attempt_at = coalesce(%(until)s::timestamptz, now() + %(delay)s * interval '1 second'),
+           last_error = %(error)s, error_class = %(error_class)s,
+           done_at = CASE WHEN %(status)s IN (1, 3) THEN now() END
      WHERE consumer = %(consumer)s AND event_id = %(event_id)s AND claim = %(claim)s AND status = 0
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """A row this worker holds a lease on."""
+class Message:
+    """An event for one consumer. `attempts` counts the one that is being made; `claim` is None before it is stored."""
 
     consumer: str
-    claim: UUID
     event_id: UUID
     type: str
     subject: str
     sequence: int
     envelope: dict[str, Any]
-    attempts: int
-    redriven: bool
+    attempts: int = 0
+    claim: UUID | None = None
+    redriven: bool = False
 
-    def key(self) -> dict[str, Any]:
-        return {"consumer": self.consumer, "event_id": self.event_id, "claim": self.claim}
+    @property
+    def key(self) -> tuple[str, UUID]:
+        return self.consumer, self.event_id
 
 
 class Inbox:
@@ -94,46 +107,62 @@ class Inbox:
 
     def __init__(self, database: Database, service: str, subscriptions: Sequence[Subscription]) -> None:
         self.database, self.service = database, service
-        self.subscriptions = {f"{service}.{entry.consumer}:{entry.event.event_type}": entry for entry in subscriptions}
-        self._consumers: dict[str, list[str]] = {}
+        self._by_type: dict[str, dict[str, Subscription]] = {}
         self.modes: dict[str, Subscription] = {}
         for entry in subscriptions:
-            name = f"{service}.{entry.consumer}"
-            self._consumers.setdefault(entry.event.event_type, []).append(name)
-            self.modes[name] = entry
+            consumer = f"{service}.{entry.consumer}"
+            self._by_type.setdefault(entry.event.event_type, {})[consumer] = entry
+            self.modes[consumer] = entry
         self.on_stored: Callable[[], None] = lambda: None
 
     @property
-    def types(self) -> list[str]:
-        return sorted(self._consumers)
+    def consumers(self) -> list[str]:
+        return sorted(self.modes)
+
+    def subscription_of(self, message: Message) -> Subscription:
+        return self._by_type[message.type][message.consumer]
+
+    def messages_of(self, envelope: dict[str, Any], only: str | None = None) -> list[Message]:
+        """One message per consumer of the envelope's type; what nobody here knows is kept for the deploy that does."""
+        consumers = list(self._by_type.get(envelope["type"], {})) or [f"{self.service}.{UNKNOWN}"]
+        return [_message(name, envelope) for name in consumers if only in {None, name}]
+
+    def initial_verdict(self, message: Message) -> Verdict:
+        """How a message is stored before anybody handled it."""
+        known = self._by_type.get(message.type, {}).get(message.consumer)
+        if known is None:
+            return Verdict(PARKED, error="unknown type", error_class="UnknownType")
+        version = int(message.envelope.get("dataversion", 1))
+        if version > known.event.event_version:
+            return Verdict(PARKED, error=f"unsupported version {version}", error_class="UnsupportedVersion")
+        return Verdict(PENDING)
 
     async def store(self, envelopes: Sequence[dict[str, Any]], *, only: str | None = None) -> None:
         """Store each envelope once for each of its consumers (or for `only`). What is already there stays."""
-        rows = [row for envelope in envelopes for row in self._rows(envelope, only)]
-        if not rows:
+        messages = [message for envelope in envelopes for message in self.messages_of(envelope, only)]
+        if not messages:
             return
+        columns = _columns([(message, self.initial_verdict(message)) for message in messages])
         async with self.database.pool.connection() as connection:
-            await connection.execute(_STORE, list(map(list, zip(*rows, strict=True))))
+            stored = await connection.execute(_STORE.encode(), columns)
+            if stored.rowcount < len(messages):
+                await _count_conflicts(connection, columns)
         self.on_stored()
 
-    def _rows(self, envelope: dict[str, Any], only: str | None) -> list[tuple[Any, ...]]:
-        consumers = [name for name in self._consumers.get(envelope["type"], []) if only in {None, name}]
-        return [(name, *_columns(envelope), *self._initial_state(name, envelope)) for name in consumers]
-
-    def _initial_state(self, consumer: str, envelope: dict[str, Any]) -> tuple[int, str | None]:
-        """An event newer than our code waits, parked, for the deploy that understands it."""
-        known = self.subscriptions[f"{consumer}:{envelope['type']}"].event.event_version
-        if int(envelope.get("dataversion", 1)) > known:
-            return PARKED, f"unsupported version {envelope['dataversion']}"
-        return PENDING, None
+    async def insert(self, connection: AsyncConnection[Any], handled: Sequence[tuple[Message, Verdict]]) -> None:
+        """Store messages with what became of them, in the caller's transaction. A repeat is a unique violation."""
+        await connection.execute(_INSERT.encode(), _columns(handled))
 
     async def due_consumers(self) -> list[str]:
         async with self.database.pool.connection() as connection:
-            rows = await (await connection.execute(_DUE)).fetchall()
-        return [row["consumer"] for row in rows if row["consumer"] in self.modes]
+            rows = await (await connection.execute(_DUE, (self.consumers,))).fetchall()
+        return [row["consumer"] for row in rows]
 
-    async def claim(self, consumer: str, *, limit: int = CLAIM_ROWS, lease: float = LEASE_SECONDS) -> list[Claimed]:
-        """Take up to `limit` due rows for `lease` seconds. The attempt is counted now, so that a crash counts."""
+    async def claim(self, consumer: str, *, limit: int = CLAIM_ROWS, lease: float = LEASE_SECONDS) -> list[Message]:
+        """Take up to `limit` due messages for `lease` seconds. The attempt is counted now, so that a crash counts.
+
+        A message whose last holder vanished comes alone: should it be what kills workers, it takes nobody with it.
+        """
         mode = self.modes[consumer]
         order = _BEHIND.format(blocking=_BLOCKING[mode.on_park]) if mode.ordered else ""
         token = uuid4()
@@ -142,55 +171,104 @@ class Inbox:
             if mode.ordered:
                 await connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"inbox:{consumer}",))
             rows = await (await connection.execute(_CLAIM.format(order=order).encode(), values)).fetchall()
-        rows.sort(key=lambda row: row["seq"])
+            rows.sort(key=lambda row: row["seq"])
+            suspect = next((row for row in rows if row["abandoned"]), None)
+            if suspect:
+                others = [row["event_id"] for row in rows if row is not suspect]
+                await connection.execute(_RELEASE, (consumer, others, token))
+                rows = [suspect]
         return [_claimed(consumer, token, row) for row in rows]
 
-    async def release(self, rows: Sequence[Claimed]) -> None:
-        """Give rows back untouched; the attempt does not count."""
-        if rows:
-            ids = [row.event_id for row in rows]
-            async with self.database.pool.connection() as connection:
-                await connection.execute(_RELEASE, (rows[0].consumer, ids, rows[0].claim))
+    async def renew(self, messages: Sequence[Message], *, lease: float = LEASE_SECONDS) -> None:
+        """Hold claimed messages for another `lease` seconds from now."""
+        await self._execute(_RENEW, lease, *_claim_of(messages))
 
-    async def retry_later(self, row: Claimed, error: BaseException) -> None:
-        """Back off, or park after the last attempt."""
-        if row.attempts > len(RETRY_SECONDS):
-            await self.end(row, PARKED, error)
-            return
-        delay = RETRY_SECONDS[row.attempts - 1]
-        await self._update(_RETRY, row, delay=delay, **_described(error))
+    async def release(self, messages: Sequence[Message]) -> None:
+        """Give claimed messages back untouched; the attempt does not count."""
+        if messages:
+            await self._execute(_RELEASE, *_claim_of(messages))
 
-    async def defer(self, row: Claimed, until: datetime, error: BaseException) -> None:
-        await self._update(_DEFER, row, until=until, error=str(error))
-
-    async def end(self, row: Claimed, status: int, error: BaseException) -> None:
-        """Park or skip the row, with the reason."""
-        await self._update(_END, row, status=status, **_described(error))
-
-    async def _update(self, statement: str, row: Claimed, **values: Any) -> None:
+    async def settle(self, message: Message, verdict: Verdict) -> None:
+        """Write down what became of a claimed message whose transaction was rolled back."""
+        values = {
+            "consumer": message.consumer,
+            "event_id": message.event_id,
+            "claim": message.claim,
+            "status": verdict.status,
+            "uncounted": message.attempts - verdict.attempts_after(message.attempts),
+            "until": verdict.until,
+            "delay": verdict.delay_seconds,
+            "error": verdict.error,
+            "error_class": verdict.error_class,
+        }
         async with self.database.pool.connection() as connection:
-            await connection.execute(statement.encode(), {**row.key(), **values})
+            await connection.execute(_SETTLE.encode(), values)
+
+    async def _execute(self, statement: str, *values: Any) -> None:
+        async with self.database.pool.connection() as connection:
+            await connection.execute(statement.encode(), values)
 
 
-def _columns(envelope: dict[str, Any]) -> tuple[Any, ...]:
-    sequence = int(envelope["sequence"])
-    body = Jsonb(envelope, dumps=orjson.dumps)
-    return UUID(envelope["id"]), envelope["type"], envelope["subject"], sequence, body
+async def mark_done(connection: AsyncConnection[Any], message: Message) -> bool:
+    """Mark a claimed message as handled in its effect's transaction; False when the lease went to somebody else."""
+    done = {"consumer": message.consumer, "event_id": message.event_id, "claim": message.claim, "status": DONE}
+    nothing = {"uncounted": 0, "until": None, "delay": 0, "error": None, "error_class": None}
+    return (await connection.execute(_SETTLE.encode(), {**done, **nothing})).rowcount == 1
 
 
-def _claimed(consumer: str, token: UUID, row: dict[str, Any]) -> Claimed:
-    return Claimed(
+async def _count_conflicts(connection: AsyncConnection[Any], columns: list[list[Any]]) -> None:
+    """A repeat is normal; the same id with other contents is a publisher's fault. The first one wins."""
+    rows = await (await connection.execute(_CONFLICTS.encode(), columns)).fetchall()
+    for row in rows:
+        ID_CONFLICTS.labels(row["consumer"]).inc()
+        log.error("event_id_conflict", consumer=row["consumer"], event=str(row["event_id"]))
+
+
+def _message(consumer: str, envelope: dict[str, Any]) -> Message:
+    return Message(
         consumer=consumer,
-        claim=token,
+        event_id=UUID(envelope["id"]),
+        type=envelope["type"],
+        subject=envelope["subject"],
+        sequence=int(envelope["sequence"]),
+        envelope=envelope,
+    )
+
+
+def _claimed(consumer: str, token: UUID, row: dict[str, Any]) -> Message:
+    return Message(
+        consumer=consumer,
         event_id=row["event_id"],
         type=row["type"],
         subject=row["subject"],
         sequence=row["sequence"],
         envelope=row["envelope"],
         attempts=row["attempts"],
+        claim=token,
         redriven=row["redrive_count"] > 0,
     )
 
 
-def _described(error: BaseException) -> dict[str, str]:
-    return {"error": str(error)[:2000], "class": type(error).__name__}
+def _claim_of(messages: Sequence[Message]) -> tuple[str, list[UUID], UUID | None]:
+    first = messages[0]
+    return first.consumer, [message.event_id for message in messages], first.claim
+
+
+def _columns(rows: Sequence[tuple[Message, Verdict]]) -> list[list[Any]]:
+    return [
+        [message.consumer for message, _ in rows],
+        [message.event_id for message, _ in rows],
+        [message.type for message, _ in rows],
+        [message.subject for message, _ in rows],
+        [message.sequence for message, _ in rows],
+        [Jsonb(message.envelope, dumps=orjson.dumps) for message, _ in rows],
+        [verdict.status for _, verdict in rows],
+        [verdict.attempts_after(message.attempts) for message, verdict in rows],
+        [verdict.delay_seconds for _, verdict in rows],
+        [verdict.until for _, verdict in rows],
+        [verdict.error for _, verdict in rows],
+        [verdict.error_class for _, verdict in rows],
+    ]
+
+
+log = get_logger(__name__)

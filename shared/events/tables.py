@@ -36,6 +36,7 @@ def attach_plumbing(metadata: MetaData) -> None:
         Column("key", Text, primary_key=True),
         Column("tat", TIME, nullable=False),
         prefixes=["UNLOGGED"],
+        postgresql_with={"fillfactor": "70"},
     )
 
 
@@ -50,6 +51,7 @@ def _outbox(metadata: MetaData) -> None:
         Column("sequence", BigInteger, nullable=False),
         Column("envelope", JSONB, nullable=False),
         Column("occurred_at", TIME, nullable=False, server_default=NOW),
+        Column("created_at", TIME, nullable=False, server_default=NOW),
         Column("published_at", TIME),
         Column("attempts", Integer, nullable=False, server_default=text("0")),
         Column("next_attempt_at", TIME, nullable=False, server_default=NOW),
@@ -122,7 +124,8 @@ CREATE TABLE outbox (
   id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT outbox_pkey PRIMARY KEY,
   event_id uuid NOT NULL CONSTRAINT outbox_event_id_key UNIQUE,
   type text NOT NULL, subject text NOT NULL, sequence bigint NOT NULL, envelope jsonb NOT NULL,
-  occurred_at timestamptz NOT NULL DEFAULT now(), published_at timestamptz,
+  occurred_at timestamptz NOT NULL DEFAULT now(), created_at timestamptz NOT NULL DEFAULT now(),
+  published_at timestamptz,
   attempts int NOT NULL DEFAULT 0, next_attempt_at timestamptz NOT NULL DEFAULT now(), last_error text,
   parked_at timestamptz,
   CONSTRAINT outbox_subject_sequence_type_key UNIQUE (subject, sequence, type)
@@ -145,6 +148,7 @@ CREATE INDEX inbox_ready ON inbox (consumer, next_attempt_at, seq) WHERE status 
 CREATE INDEX inbox_seq ON inbox (consumer, seq) WHERE status = 0;
 CREATE INDEX inbox_block ON inbox (consumer, subject, seq) WHERE status = 2 OR (status = 0 AND attempts > 0);
 CREATE INDEX inbox_done ON inbox (done_at) WHERE status IN (1, 3);
+COMMENT ON COLUMN outbox.occurred_at IS 'domain time; created_at is the database''s';
 COMMENT ON COLUMN inbox.status IS '0 pending, 1 done, 2 parked, 3 skipped';
 
 CREATE TABLE idempotency_keys (

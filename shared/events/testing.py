@@ -8,7 +8,7 @@ from uuid import UUID
 from shared.events.envelope import OutboxRow, envelope_of
 from shared.events.event import Event
 from shared.events.inbox import Inbox
-from shared.events.transport import Transport
+from shared.events.transport import Ingest, Transport, TransportDown
 from shared.ids import new_id
 
 if TYPE_CHECKING:
@@ -19,17 +19,22 @@ if TYPE_CHECKING:
 class SilentTransport:
     """Takes everything and delivers nothing: for one service on its own."""
 
+    tells_redelivery = True
+
     async def send(self, service: str, rows: Sequence[OutboxRow]) -> dict[int, str | None]:  # noqa: ARG002
         return {}
 
     async def send_to(self, consumer: str, rows: Sequence[OutboxRow]) -> None:
         """Nobody listens."""
 
-    async def attach(self, inbox: Inbox) -> None:
+    async def attach(self, ingest: Ingest) -> None:
         """Nothing will arrive."""
 
-    async def detach(self, inbox: Inbox) -> None:
+    async def detach(self, ingest: Ingest) -> None:
         """Nothing was attached."""
+
+    async def close(self) -> None:
+        """Nothing was opened."""
 
 
 class CrashBeforeMark(BaseException):
@@ -41,9 +46,12 @@ class AccidentTransport:
 
     def __init__(self, inner: Transport, *, seed: int = 0) -> None:
         self._inner, self._random = inner, random.Random(seed)  # noqa: S311
-        self.duplicate = self.reorder = self.refuse = self.crash = False
+        self.tells_redelivery = inner.tells_redelivery
+        self.duplicate = self.reorder = self.refuse = self.crash = self.down = False
 
     async def send(self, service: str, rows: Sequence[OutboxRow]) -> dict[int, str | None]:
+        if self.down:
+            raise TransportDown("down")
         if self.refuse:
             return dict.fromkeys((row.id for row in rows), "refused")
         wanted = list(rows)
@@ -59,11 +67,14 @@ class AccidentTransport:
     async def send_to(self, consumer: str, rows: Sequence[OutboxRow]) -> None:
         await self._inner.send_to(consumer, rows)
 
-    async def attach(self, inbox: Inbox) -> None:
-        await self._inner.attach(inbox)
+    async def attach(self, ingest: Ingest) -> None:
+        await self._inner.attach(ingest)
 
-    async def detach(self, inbox: Inbox) -> None:
-        await self._inner.detach(inbox)
+    async def detach(self, ingest: Ingest) -> None:
+        await self._inner.detach(ingest)
+
+    async def close(self) -> None:
+        await self._inner.close()
 
 
 async def deliver_to(

@@ -1,0 +1,379 @@
+"""The transport over RabbitMQ, 3.10 to 4.x. The only module that knows aio-pika.
+
+RabbitMQ is a pipe: what it holds is on its way from an outbox to an inbox, and every right of a message lies there.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import aio_pika
+import orjson
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractQueue
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
+from aiormq.abc import AbstractChannel as Wire
+from aiormq.abc import DeliveredMessage
+from yarl import URL
+
+from shared.events.envelope import NotAnEnvelope, OutboxRow, read_envelope
+from shared.events.metrics import BROKER_DEAD
+from shared.events.transport import Ingest, Routes, TransportDown
+from shared.logging import get_logger
+
+EXCHANGE, DEAD_EXCHANGE = "events", "events.dead"
+# Published by replay for one consumer of a service only.
+ONLY_HEADER = "bus-only-consumer"
+CONTENT_TYPE = "application/cloudevents+json"
+CONNECT_SECONDS = 5
+CONFIRM_SECONDS = 5
+HEARTBEAT_SECONDS = 10
+PREFETCH = 200
+INGEST_BATCH = 100
+SLOWEST_RETRY_SECONDS = 30.0
+# Positive and large: without a limit 3.10 forgets the place of what is requeued, and attempts are counted in the inbox.
+DELIVERY_LIMIT = 1000
+# A service that is away this long pushes back into the publishers' outboxes. A policy can lower it, never raise it.
+QUEUE_BYTES = 1 << 30
+BROKER_ERRORS = (*CONNECTION_EXCEPTIONS, TimeoutError)
+
+log = get_logger(__name__)
+
+
+class AmqpTransport:
+    """One connection for publishing and one for each attached ingest; made when needed, and anew when lost."""
+
+    tells_redelivery = True
+
+    def __init__(self, url: str, routes: Routes) -> None:
+        self._url, self._routes = url, routes
+        self._connection: AbstractConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._connecting = asyncio.Lock()
+        self._consumers: dict[str, tuple[_Consumer, asyncio.Task[None]]] = {}
+
+    async def send(self, service: str, rows: Sequence[OutboxRow]) -> dict[int, str | None]:  # noqa: ARG002
+        """Publish all at once on one channel, which keeps their order, and wait for every confirm."""
+        exchange = await (await self._publishing()).get_exchange(EXCHANGE, ensure=False)
+        results = await asyncio.gather(*(self._publish(exchange, row) for row in rows))
+        failures = {row.id: result for row, result in zip(rows, results, strict=True) if result is not None}
+        if any(not isinstance(failure, DeliveryError) for failure in failures.values()):
+            # A frozen broker answers nothing; only a new connection can tell whether it lives.
+            await self.close_publisher()
+            if len(failures) == len(rows):
+                raise TransportDown(_reason(failures[rows[0].id]))
+        return {row_id: _reason(failure) for row_id, failure in failures.items()}
+
+    async def send_to(self, consumer: str, rows: Sequence[OutboxRow]) -> None:
+        default = (await self._publishing()).default_exchange
+        queue = f"{consumer.split('.', maxsplit=1)[0]}.in"
+        messages = [_message({**row.envelope, "replay": True}, row, {ONLY_HEADER: consumer}) for row in rows]
+        async with asyncio.TaskGroup() as group:
+            for message in messages:
+                group.create_task(default.publish(message, queue, timeout=CONFIRM_SECONDS))
+
+    async def attach(self, ingest: Ingest) -> None:
+        consumer = _Consumer(self._url, self._routes, ingest)
+        self._consumers[ingest.service] = consumer, asyncio.create_task(consumer.run(), name=f"{ingest.service}.ingest")
+
+    async def detach(self, ingest: Ingest) -> None:
+        if ingest.service in self._consumers:
+            consumer, task = self._consumers.pop(ingest.service)
+            consumer.stop()
+            await task
+
+    async def close(self) -> None:
+        await self.close_publisher()
+
+    async def close_publisher(self) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection:
+            await _close(connection)
+
+    async def _publishing(self) -> AbstractChannel:
+        """A live channel with everything declared. Raises TransportDown."""
+        async with self._connecting:
+            if self._channel and not self._channel.is_closed:
+                return self._channel
+            await self.close_publisher()
+            try:
+                self._connection = await _connect(self._url, "relay")
+                channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+                await declare(channel, self._routes)
+                self._channel = channel
+            except BROKER_ERRORS as error:
+                await self.close_publisher()
+                raise TransportDown(_reason(error)) from error
+            return self._channel
+
+    async def _publish(self, exchange: AbstractExchange, row: OutboxRow) -> BaseException | None:
+        try:
+            # A type somebody subscribes to must reach a queue; others may go nowhere.
+            mandatory = row.type in self._routes
+            await exchange.publish(_message(row.envelope, row), row.type, mandatory=mandatory, timeout=CONFIRM_SECONDS)
+        except BROKER_ERRORS as error:
+            return error
+        return None
+
+
+class _Consumer:
+    """Takes a service's queue in: batch by batch, acknowledged when the ingest has it safe."""
+
+    def __init__(self, url: str, routes: Routes, ingest: Ingest) -> None:
+        self._url, self._routes, self._ingest = url, routes, ingest
+        self._arrived: deque[DeliveredMessage] = deque()
+        self._changed = asyncio.Event()
+        self._lost = self._stopping = False
+        self._pause = 1.0
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Consume until stopped. Broker or database away: let go of the queue, which keeps its messages, and try
+        again after a growing pause."""
+        while not self._stopping:
+            try:
+                async with self._open() as wire:
+                    await self._consume(wire)
+            except Exception as error:  # noqa: BLE001 - nothing may end the intake for good
+                log.warning("ingest_interrupted", service=self._ingest.service, reason=_reason(error))
+            if not self._stopping:
+                self._changed.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), self._pause)
+                self._pause = min(self._pause * 2, SLOWEST_RETRY_SECONDS)
+
+    @contextlib.asynccontextmanager
+    async def _open(self) -> AsyncIterator[Wire]:
+        connection = await _connect(self._url, f"{self._ingest.service} ingest")
+        try:
+            channel = await connection.channel(publisher_confirms=False)
+            await declare(channel, self._routes)
+            wire = await channel.get_underlay_channel()
+            self._lost = False
+            wire.on_consumer_cancel_callbacks.add(self._lose)
+            channel.close_callbacks.add(self._lose)
+            yield wire
+        finally:
+            self._arrived.clear()
+            await _close(connection)
+
+    async def _consume(self, wire: Wire) -> None:
+        await wire.basic_qos(prefetch_count=PREFETCH)
+        consumer = await wire.basic_consume(f"{self._ingest.service}.in", self._arrive)
+        while not (self._stopping or self._lost):
+            if self._arrived:
+                # Whatever is there, never waiting for more: batches grow by themselves under load.
+                batch = [self._arrived.popleft() for _ in range(min(len(self._arrived), INGEST_BATCH))]
+                await self._take(wire, batch)
+                self._pause = 1.0
+            else:
+                self._changed.clear()
+                await self._changed.wait()
+        if not self._lost and consumer.consumer_tag:
+            await wire.basic_cancel(consumer.consumer_tag, timeout=CONNECT_SECONDS)
+
+    async def _take(self, wire: Wire, batch: Sequence[DeliveredMessage]) -> None:
+        readable: list[tuple[DeliveredMessage, dict[str, Any]]] = []
+        for message in batch:
+            try:
+                readable.append((message, read_envelope(message.body)))
+            except NotAnEnvelope as error:
+                log.error("message_unreadable", service=self._ingest.service, reason=str(error))  # noqa: TRY400
+                await wire.basic_reject(_tag(message), requeue=False)
+        fresh = not any(message.redelivered for message, _ in readable)
+        for only, run in groupby(readable, key=lambda entry: _only(entry[0])):
+            await self._ingest.receive([envelope for _, envelope in run], fresh=fresh, only=only)
+        if readable:
+            await wire.basic_ack(_tag(readable[-1][0]), multiple=True)
+
+    async def _arrive(self, message: DeliveredMessage) -> None:
+        self._arrived.append(message)
+        self._changed.set()
+
+    def _lose(self, *_: object) -> None:
+        self._lost = True
+        self._changed.set()
+
+
+async def declare(channel: AbstractChannel, routes: Routes) -> AbstractExchange:
+    """Declare everything, for every service: an event published before a subscriber ever ran must wait for it."""
+    exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
+    dead = await channel.declare_exchange(DEAD_EXCHANGE, aio_pika.ExchangeType.DIRECT, durable=True)
+    for service, types in subscribed_types(routes).items():
+        queue = await channel.declare_queue(f"{service}.in", durable=True, arguments=_queue_arguments(service))
+        # Classic on purpose: a look into a quorum queue counts as a delivery, and 4.x destroys what is seen often.
+        buried = await channel.declare_queue(f"{service}.dead", durable=True)
+        await buried.bind(dead, service)
+        for event_type in types:
+            await queue.bind(exchange, event_type)
+    return exchange
+
+
+def subscribed_types(routes: Routes) -> Mapping[str, list[str]]:
+    """The types of each service that subscribes to any."""
+    services = sorted({service for subscribers in routes.values() for service in subscribers})
+    return {name: sorted(kind for kind, subscribers in routes.items() if name in subscribers) for name in services}
+
+
+def _queue_arguments(service: str) -> dict[str, Any]:
+    return {
+        "x-queue-type": "quorum",
+        "x-single-active-consumer": True,
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": DEAD_EXCHANGE,
+        "x-dead-letter-routing-key": service,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+        "x-max-length-bytes": QUEUE_BYTES,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message nobody could read, or that was delivered too often."""
+
+    service: str
+    type: str | None
+    message_id: str | None
+    reason: str
+    body: bytes
+
+
+class Topology:
+    """What an operator does with the broker itself. One connection for the length of the block."""
+
+    def __init__(self, url: str, routes: Routes) -> None:
+        self._url, self._routes = url, routes
+
+    @contextlib.asynccontextmanager
+    async def _channel(self) -> AsyncIterator[AbstractChannel]:
+        try:
+            connection = await _connect(self._url, "operator")
+        except BROKER_ERRORS as error:
+            raise TransportDown(_reason(error)) from error
+        try:
+            yield await connection.channel(publisher_confirms=True, on_return_raises=True)
+        finally:
+            await _close(connection)
+
+    async def declare(self) -> Mapping[str, list[str]]:
+        """Declare exchanges, queues and bindings; returns the types bound to each service's queue."""
+        async with self._channel() as channel:
+            await declare(channel, self._routes)
+        return subscribed_types(self._routes)
+
+    async def prune(self, known_types: Iterable[str]) -> None:
+        """Remove the bindings of types that a service no longer subscribes to. Repeating it is harmless."""
+        async with self._channel() as channel:
+            exchange = await declare(channel, self._routes)
+            for service, types in subscribed_types(self._routes).items():
+                queue = await channel.get_queue(f"{service}.in", ensure=False)
+                for event_type in sorted(set(known_types) - set(types)):
+                    await queue.unbind(exchange, event_type)
+
+    async def count_dead(self) -> dict[str, int]:
+        """How many messages lie in each service's dead queue; the gauge is brought up to date."""
+        counts: dict[str, int] = {}
+        async with self._channel() as channel:
+            for service in subscribed_types(self._routes):
+                queue = await channel.declare_queue(f"{service}.dead", durable=True)
+                counts[service] = queue.declaration_result.message_count or 0
+                BROKER_DEAD.labels(service).set(counts[service])
+        return counts
+
+    async def list_dead(self, service: str, *, limit: int = 100) -> list[DeadLetter]:
+        """Look without taking: what was fetched goes back when the channel closes."""
+        async with self._channel() as channel:
+            queue = await channel.declare_queue(f"{service}.dead", durable=True)
+            return [_dead_letter(service, message) async for message in _fetch(queue, limit)]
+
+    async def redrive_dead(self, service: str, *, limit: int = 100) -> int:
+        """Send dead messages to the service again, as if for the first time; returns how many."""
+        count = 0
+        async with self._channel() as channel:
+            queue = await channel.declare_queue(f"{service}.dead", durable=True)
+            async for message in _fetch(queue, limit):
+                await channel.default_exchange.publish(_unmarked(message), f"{service}.in", timeout=CONFIRM_SECONDS)
+                await message.ack()
+                count += 1
+        return count
+
+    async def drop_dead(self, service: str, *, limit: int = 100) -> int:
+        """Throw dead messages away; returns how many."""
+        count = 0
+        async with self._channel() as channel:
+            queue = await channel.declare_queue(f"{service}.dead", durable=True)
+            async for message in _fetch(queue, limit):
+                await message.ack()
+                count += 1
+        return count
+
+
+async def _fetch(queue: AbstractQueue, limit: int) -> AsyncIterator[aio_pika.abc.AbstractIncomingMessage]:
+    for _ in range(limit):
+        message = await queue.get(fail=False)
+        if message is None:
+            return
+        yield message
+
+
+def _dead_letter(service: str, message: aio_pika.abc.AbstractIncomingMessage) -> DeadLetter:
+    reason = str(message.headers.get("x-first-death-reason", "unknown"))
+    return DeadLetter(service, message.type, message.message_id, reason, message.body)
+
+
+def _message(envelope: Mapping[str, Any], row: OutboxRow, headers: dict[str, Any] | None = None) -> aio_pika.Message:
+    return aio_pika.Message(
+        orjson.dumps(envelope),
+        content_type=CONTENT_TYPE,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        message_id=str(row.event_id),
+        type=row.type,
+        headers=headers or {},
+    )
+
+
+def _unmarked(message: aio_pika.abc.AbstractIncomingMessage) -> aio_pika.Message:
+    """The message without the broker's own marks, by which it would go on counting from before."""
+    return aio_pika.Message(
+        message.body,
+        content_type=message.content_type,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        message_id=message.message_id,
+        type=message.type,
+        headers={name: value for name, value in message.headers.items() if not name.startswith("x-")},
+    )
+
+
+async def _connect(url: str, name: str) -> AbstractConnection:
+    address = URL(url)
+    if "heartbeat" not in address.query:
+        address %= {"heartbeat": str(HEARTBEAT_SECONDS)}
+    properties: dict[str, Any] = {"connection_name": f"atelier {name}"}
+    return await aio_pika.connect(address, timeout=CONNECT_SECONDS, client_properties=properties)
+
+
+async def _close(connection: AbstractConnection) -> None:
+    """Close without waiting for a broker that no longer answers."""
+    with contextlib.suppress(*BROKER_ERRORS):
+        await asyncio.wait_for(connection.close(), 1)
+
+
+def _only(message: DeliveredMessage) -> str | None:
+    only = (message.header.properties.headers or {}).get(ONLY_HEADER)
+    return str(only) if only else None
+
+
+def _tag(message: DeliveredMessage) -> int:
+    assert message.delivery_tag is not None
+    return message.delivery_tag
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
