@@ -8,7 +8,6 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.local.local_only import LocalOnly
 from deploy.local.routes import RouteTable
-from shared.errors import NotFound, Problem, TooLarge, Unavailable
+from shared.errors import Problem, TooLarge, Unavailable
 from shared.http import MEBIBYTE, request_id_of
 from shared.identity import IDENTITY_HEADER
 from shared.logging import get_logger
@@ -110,7 +109,7 @@ class Gateway:
         return [*cleaned, (IDENTITY_HEADER.lower().encode(), token.encode())] if token else cleaned
 
     async def _forward(self, app: ASGIApp, scope: Scope, receive: Receive, exchange: "_Exchange") -> None:
-        """Run the app; one that says nothing in time is answered for, one that has begun may take as long as it likes."""
+        """Run the app; one that says nothing in time is answered for, one that has begun may take as long as it needs."""
         serving = asyncio.ensure_future(app(scope, receive, exchange.send))
         begun = asyncio.ensure_future(exchange.begun.wait())
         try:
