@@ -194,6 +194,6 @@ def drawn_photo() -> bytes:
     return out.getvalue()
 
 
-def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001
+def _require(holds: bool, otherwise: str) -> None:
     if not holds:
         raise StepFailed(otherwise)

@@ -11,6 +11,7 @@ from deploy.documents.manifests import Manifest
 from shared.contracts.compatibility import breaking_changes, schema_of
 from shared.contracts.golden import committed_schema, file_name
 from shared.contracts.registry import all_versions
+from shared.events.transport import routes_of
 
 SCHEMA_FOLDER = "shared/contracts/schemas"
 
@@ -28,6 +29,7 @@ def as_json(document: Any) -> str:
 GENERATORS: dict[str, Generator] = {
     "docs/events.md": event_table,
     "docs/asyncapi.json": lambda services: as_json(asyncapi(services)),
+    "shared/contracts/consumers.json": lambda services: as_json(dict(sorted(routes_of(services).items()))),
 }
 
 

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from deploy.composition import clock_of, database_of, http_client, runtime_of
 from shared import migrations
+from shared.contracts.consumers import committed_routes
 from shared.events.amqp import AmqpTransport
 from shared.logging import configure_logging
 from shared.service import Service, create_app
@@ -58,7 +59,7 @@ async def _app_of(service: Service, roles: frozenset[str]) -> AsyncIterator[Fast
     async with http_client() as http:
         settings = service.settings()
         clock = clock_of(settings)
-        transport = AmqpTransport(settings.amqp_url, service.name)
+        transport = AmqpTransport(settings.amqp_url, committed_routes())
         runtime = runtime_of(
             service,
             settings,
