@@ -5,13 +5,13 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import orjson
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Select, SQLColumnExpression, literal, tuple_
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, literal, tuple_
 
 from shared.errors import BadRequest
 
@@ -75,11 +75,12 @@ def after(
 
 
 def _bind(column: SQLColumnExpression[Any], value: Any) -> Any:
-    if column.type.python_type is datetime:
+    kind = cast("ColumnElement[Any]", column).type
+    if kind.python_type is datetime:
         value = datetime.fromisoformat(value)
-    elif column.type.python_type is UUID:
+    elif kind.python_type is UUID:
         value = UUID(value)
-    return literal(value, column.type)
+    return literal(value, kind)
 
 
 def page_of(

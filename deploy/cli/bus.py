@@ -105,22 +105,21 @@ def replay(
     event_type: Annotated[str, typer.Option("--type", help="Which events, such as payment.paid.")],
     since: Annotated[datetime, typer.Option(help="From when on, UTC.")],
     to: Consumer,
-    really: Really = False,
     amqp_url: Annotated[str, typer.Option(envvar="AMQP_URL", help="The broker; without one, copied directly.")] = "",
 ) -> None:
     """Send published events again, to one consumer only: for a new consumer, or one that lost its data."""
-    [publisher] = [each for each in SERVICES if all_events()[event_type] in each.publishes][:1] or [None]
+    publisher = next((each for each in SERVICES if all_events().get(event_type) in each.publishes), None)
     if publisher is None:
         raise typer.BadParameter(f"Nobody publishes {event_type}.")
 
     async def run() -> int:
         async with _transport(amqp_url) as transport, runtime_for(publisher.name) as runtime:
             return await operator.replay(
-                runtime.database, transport, event_type, to=to, since=since.replace(tzinfo=UTC), dry_run=not really
+                runtime.database, transport, event_type, to=to, since=since.replace(tzinfo=UTC)
             )
 
     with service_urls():
-        _tell("replayed", asyncio.run(run()), really=really)
+        _tell("replayed", asyncio.run(run()), really=True)
 
 
 @app.command()

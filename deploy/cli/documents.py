@@ -11,7 +11,6 @@ from deploy.documents.manifests import Manifest
 from shared.contracts.compatibility import breaking_changes, schema_of
 from shared.contracts.golden import committed_schema, file_name
 from shared.contracts.registry import all_versions
-from shared.events.transport import routes_of
 
 SCHEMA_FOLDER = "shared/contracts/schemas"
 
@@ -29,8 +28,14 @@ def as_json(document: Any) -> str:
 GENERATORS: dict[str, Generator] = {
     "docs/events.md": event_table,
     "docs/asyncapi.json": lambda services: as_json(asyncapi(services)),
-    "shared/contracts/consumers.json": lambda services: as_json(dict(sorted(routes_of(services).items()))),
+    "shared/contracts/consumers.json": lambda services: as_json(consumers(services)),
 }
+
+
+def consumers(services: Sequence[Manifest]) -> dict[str, list[str]]:
+    """Event type -> names of the services that subscribe to it."""
+    heard = {(entry.event.event_type, service.name) for service in services for entry in service.subscribes}
+    return {kind: sorted(name for other, name in heard if other == kind) for kind, _ in sorted(heard)}
 
 
 def write_documents(root: Path) -> None:

@@ -109,7 +109,7 @@ class Gateway:
         return [*cleaned, (IDENTITY_HEADER.lower().encode(), token.encode())] if token else cleaned
 
     async def _forward(self, app: ASGIApp, scope: Scope, receive: Receive, exchange: "_Exchange") -> None:
-        """Run the app; one that says nothing in time is answered for, one that has begun may take as long as it needs."""
+        """Run the app; one that says nothing in time is answered for, one that has begun takes what it needs."""
         serving = asyncio.ensure_future(app(scope, receive, exchange.send))
         begun = asyncio.ensure_future(exchange.begun.wait())
         try:

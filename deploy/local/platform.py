@@ -17,7 +17,8 @@ from deploy.front.app import FrontSettings, create_front
 from deploy.home import Home
 from deploy.local.gateway import Gateway
 from deploy.services import SERVICES
-from deploy.stripe_twin.app import TwinSettings, create_twin
+from deploy.stripe_twin.app import create_twin
+from deploy.stripe_twin.settings import TwinSettings
 from services.accounts.verification import verify
 from shared import migrations
 from shared.clock import Clock, OffsetClock

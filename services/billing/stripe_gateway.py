@@ -111,7 +111,7 @@ class StripeGateway:
 @asynccontextmanager
 async def open_gateway(settings: BillingSettings) -> AsyncIterator[StripeGateway]:
     """A gateway with connections of its own, closed with the block."""
-    bases: stripe.BaseAddresses = {"api": settings.stripe_api_base} if settings.stripe_api_base else {}
+    bases: Any = {"api": settings.stripe_api_base} if settings.stripe_api_base else {}
     transport = stripe.HTTPXClient(timeout=settings.stripe_timeout_seconds)
     client = stripe.StripeClient(
         settings.stripe_secret_key,

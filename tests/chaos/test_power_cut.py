@@ -28,8 +28,8 @@ def test_each_accepted_job_ends_once_and_each_event_has_its_effect_once(platform
     token = creator._http.headers["Authorization"].removeprefix("Bearer ")
     accepted = []
     for _ in range(CUTS):
-        for _ in range(JOBS_PER_ROUND):
-            accepted.append(creator.post("/v1/ai/jobs", {"tool": "memes", "prompt": "up | down"}, expect=202)["id"])
+        wanted = {"tool": "memes", "prompt": "up | down"}
+        accepted += [creator.post("/v1/ai/jobs", wanted, expect=202)["id"] for _ in range(JOBS_PER_ROUND)]
         # Somewhere between accepting, starting, drawing, settling and telling.
         eventually_or_not(creator, accepted[-1], chance.uniform(0, 0.6))
         platform.kill()

@@ -76,7 +76,8 @@ def test_production_refuses_to_start_without_any_one_secret_and_names_it(missing
 
 
 def test_the_dockerfile_is_clean_and_its_image_does_not_run_as_root():
-    result = subprocess.run([TOOLS / "hadolint", "deploy/Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [TOOLS / "hadolint", "deploy/Dockerfile"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
     users = re.findall(r"^USER (\S+)", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
     assert users[-1] not in {"root", "0"}
@@ -85,9 +86,8 @@ def test_the_dockerfile_is_clean_and_its_image_does_not_run_as_root():
 def test_the_container_postgres_keeps_services_out_of_each_others_databases(tmp_path):
     server = start_postgres(tmp_path / "postgres", fast_unsafe=True)
     try:
-        psql = find_programs(None).folder if hasattr(find_programs(None), "folder") else None
         environment = {
-            "PATH": f"{psql}:{os.environ['PATH']}" if psql else os.environ["PATH"],
+            "PATH": f"{find_programs(None).folder}:{os.environ['PATH']}",
             "PGHOST": server.host,
             "PGPORT": str(server.port),
             "PGPASSWORD": server.password,

@@ -1,6 +1,7 @@
 """What every request to every service may rely on."""
 
 import time
+
 import pytest
 from joserfc.jwk import OKPKey
 
