@@ -1,0 +1,1 @@
+"""Accounts owns who you are: users, sessions, API keys, roles, and what each user has used."""

@@ -1,0 +1,41 @@
+"""Accounts on one screen: its routes, what it tells, what it hears, what it does by time."""
+
+from pathlib import Path
+
+from services.accounts import handlers, tasks
+from services.accounts.endpoints import router
+from services.accounts.models import Base
+from services.accounts.parts import open_parts
+from services.accounts.settings import AccountsSettings
+from shared.contracts import accounts as events
+from shared.contracts.billing import EntitlementChanged, UserStripeCustomerBound
+from shared.contracts.common import MailRequested, UsageRecorded
+from shared.events.event import on
+from shared.service import Service
+from shared.timers import Every
+
+service = Service(
+    name="accounts",
+    paths=("/v1/auth/*", "/v1/me*", "/v1/users/*", "/v1/admin/accounts/*", "/.well-known/jwks.json"),
+    router=router,
+    metadata=Base.metadata,
+    migrations=Path(__file__).parent / "migrations",
+    settings=AccountsSettings,
+    publishes=(
+        *(events.UserRegistered, events.UserEmailChanged, events.UserUpdated, events.UserRolesChanged),
+        *(events.UserDisabled, events.UserEnabled, events.SessionRevoked, MailRequested),
+    ),
+    subscribes=(
+        on(MailRequested, handlers.send_mail, consumer="mailer", on_park="continue"),
+        on(UsageRecorded, handlers.record_usage, consumer="usage"),
+        on(EntitlementChanged, handlers.project_plan, consumer="plans"),
+        on(UserStripeCustomerBound, handlers.bind_customer, consumer="customers"),
+    ),
+    every=(
+        Every(60, tasks.write_key_use, everywhere=True),
+        Every(3600, tasks.rotate_signing_keys),
+        Every(3600, tasks.prune),
+    ),
+    parts=open_parts,
+    body_limits={"/v1/": 64 * 1024},
+)

@@ -1,0 +1,191 @@
+"""Signing up, confirming, logging in and out, and forgotten passwords. No answer tells whether an address is known."""
+
+from typing import Annotated
+
+from fastapi import Cookie, Response
+
+from services.accounts import repository, usecases
+from services.accounts.addresses import normalised
+from services.accounts.endpoints.dependencies import (
+    Accounts,
+    From,
+    InAccounts,
+    Origin,
+    QuietPace,
+    Revoking,
+    account_key,
+)
+from services.accounts.errors import LinkUsedOrExpired
+from services.accounts.password_policy import check_password
+from services.accounts.schemas import (
+    CheckEmail,
+    EmailBody,
+    LoginBody,
+    LoginRead,
+    PasswordBody,
+    ResetBody,
+    SignupBody,
+    TokenBody,
+    UserRead,
+)
+from services.accounts.tokens import digest, new_device_token
+from services.accounts.usecases.sessions import Device
+from services.accounts.verification import expired_cookie
+from shared.errors import Forbidden
+from shared.identity import Caller
+from shared.routing import Router, public, user
+
+DEVICE_COOKIE_SECONDS = 365 * 24 * 3600
+SLOW_DOWN = "Too many tries. Please wait a little."
+LONGEST_COOKIE_PART = 64
+
+router = Router(tags=["authentication"])
+
+
+@router.post("/v1/auth/signup", access=public, status_code=202)
+async def sign_up(
+    body: SignupBody, accounts: InAccounts, origin: From, atelier_ref: Annotated[str | None, Cookie()] = None
+) -> CheckEmail:
+    pace = QuietPace(accounts.settings.quiet_answer_seconds)
+    email = normalised(body.email)
+    check_password(body.password, email=email)
+    await accounts.limit(SLOW_DOWN, signup_network=origin.network)
+    may_mail = await accounts.within("mail_account", account_key(email))
+    code, click_id = _referral(body.referral_code, atelier_ref)
+    wanted = usecases.SignUp(
+        email=body.email,
+        password_hash=await accounts.parts.hasher.hash(body.password),
+        display_name=body.display_name,
+        referral_code=code,
+        referral_click_id=click_id,
+    )
+    async with accounts.runtime.database.write() as session:
+        await usecases.sign_up(session, wanted, now=accounts.now, may_mail=may_mail)
+    await pace.keep()
+    return CheckEmail()
+
+
+def _referral(code: str | None, cookie: str | None) -> tuple[str | None, str | None]:
+    """The code typed in wins over the one in the cookie `<code>.<click_id>`, whose click then does not count."""
+    if code:
+        return code, None
+    cookie_code, _, click_id = (cookie or "").partition(".")
+    well_formed = all(part.isascii() and part.replace("-", "").replace("_", "").isalnum() for part in (cookie_code,))
+    if not well_formed or len(cookie_code) > LONGEST_COOKIE_PART:
+        return None, None
+    return cookie_code, click_id[:LONGEST_COOKIE_PART] if click_id.isascii() and click_id.isprintable() else None
+
+
+@router.post("/v1/auth/verify", access=public, status_code=204)
+async def verify_email(body: TokenBody, accounts: InAccounts, origin: From, session: Revoking) -> None:
+    await accounts.limit(SLOW_DOWN, token_network=origin.network)
+    secret = accounts.settings.fingerprint_secret
+    await usecases.verify_email(session, body.token, now=accounts.now, fingerprint_secret=secret)
+
+
+@router.post("/v1/auth/verify/resend", access=public, status_code=202)
+async def resend_verification(body: EmailBody, accounts: InAccounts, origin: From) -> CheckEmail:
+    pace = QuietPace(accounts.settings.quiet_answer_seconds)
+    await _limit_mail(accounts, origin, body.email)
+    async with accounts.runtime.database.write() as session:
+        await usecases.resend_verification(session, body.email)
+    await pace.keep()
+    return CheckEmail()
+
+
+@router.post("/v1/auth/password/forgot", access=public, status_code=202)
+async def request_reset(body: EmailBody, accounts: InAccounts, origin: From) -> CheckEmail:
+    pace = QuietPace(accounts.settings.quiet_answer_seconds)
+    await _limit_mail(accounts, origin, body.email)
+    async with accounts.runtime.database.write() as session:
+        await usecases.request_reset(session, body.email)
+    await pace.keep()
+    return CheckEmail()
+
+
+async def _limit_mail(accounts: Accounts, origin: Origin, email: str) -> None:
+    """Counted by what was typed, known or not, so that the limit gives nothing away either."""
+    await accounts.limit(SLOW_DOWN, mail_network=origin.network, mail_account=account_key(normalised(email)))
+
+
+@router.post("/v1/auth/password/reset", access=public, status_code=204)
+async def reset_password(body: ResetBody, accounts: InAccounts, origin: From) -> None:
+    """Signs nobody in, and everybody out."""
+    await accounts.limit(SLOW_DOWN, token_network=origin.network)
+    new_hash = await _hash_for_owner(accounts, body)
+    secret = accounts.settings.fingerprint_secret
+    async with accounts.revoking() as session:
+        await usecases.reset_password(session, body.token, new_hash, now=accounts.now, fingerprint_secret=secret)
+
+
+async def _hash_for_owner(accounts: Accounts, body: ResetBody) -> str:
+    """The new password's hash; a dead link or a bad password uses nothing up, and no connection waits for the hash."""
+    async with accounts.runtime.database.read() as session:
+        owner = await repository.find_token_owner(session, digest(body.token), "reset", accounts.now)
+    if owner is None:
+        raise LinkUsedOrExpired
+    check_password(body.password, email=owner.email)
+    return await accounts.parts.hasher.hash(body.password)
+
+
+@router.post("/v1/auth/login", access=public)
+async def log_in(body: LoginBody, accounts: InAccounts, origin: From, response: Response) -> LoginRead:
+    email = normalised(body.email)
+    await _limit_login(accounts, origin, email)
+    checked = await usecases.check_login(accounts.runtime.database, accounts.parts.hasher, email, body.password)
+    device = Device(origin.device.ip, origin.device.user_agent, origin.device.token or new_device_token())
+    async with accounts.runtime.database.write() as session:
+        opened = await usecases.open_session(session, checked, device, now=accounts.now, settings=accounts.settings)
+    _set_cookies(response, accounts, opened, device)
+    read = UserRead.model_validate(opened.user)
+    return LoginRead(session_token=opened.token, user=read, expires_at=opened.session.expires_at)
+
+
+async def _limit_login(accounts: Accounts, origin: Origin, email: str) -> None:
+    """Strangers use up an account's tries without locking its owner out: a browser the owner signed in from has tries
+    of its own."""
+    account = account_key(email)
+    await accounts.limit(SLOW_DOWN, login_network=origin.network)
+    token = origin.device.token
+    if token and await _knows_device(accounts, email, token):
+        await accounts.limit(SLOW_DOWN, login_device=f"{account}:{account_key(token)}")
+        return
+    await accounts.limit(SLOW_DOWN, login_account_network=f"{account}:{origin.network}", login_account=account)
+
+
+async def _knows_device(accounts: Accounts, email: str, token: str) -> bool:
+    async with accounts.runtime.database.read() as session:
+        return await repository.knows_device(session, email, digest(token))
+
+
+def _set_cookies(response: Response, accounts: Accounts, opened: usecases.Opened, device: Device) -> None:
+    settings = accounts.settings
+    seconds = int((opened.session.expires_at - opened.session.created_at).total_seconds())
+    for name, value, max_age in (
+        (settings.cookie_name, opened.token, seconds),
+        (settings.device_cookie_name, device.token or "", DEVICE_COOKIE_SECONDS),
+    ):
+        response.set_cookie(
+            name, value, max_age=max_age, path="/", secure=settings.is_secure, httponly=True, samesite="lax"
+        )
+
+
+@router.post("/v1/auth/logout", access=user(unverified=True), status_code=204)
+async def log_out(caller: Caller, accounts: InAccounts, session: Revoking, response: Response) -> None:
+    if caller.session_id is None:
+        raise Forbidden("API keys can't do this.")
+    await usecases.revoke_session(session, caller.user_id, caller.session_id, reason="logout", now=accounts.now)
+    response.headers["Set-Cookie"] = expired_cookie(accounts.settings)
+
+
+@router.post("/v1/auth/reauth", access=user(), status_code=204)
+async def reauthenticate(body: PasswordBody, caller: Caller, accounts: InAccounts) -> None:
+    """Proves the password again, for the routes that ask for it within ten minutes."""
+    if caller.session_id is None:
+        raise Forbidden("API keys can't do this.")
+    await accounts.limit(SLOW_DOWN, login_account=str(caller.user_id))
+    checked = await usecases.check_own_password(
+        accounts.runtime.database, accounts.parts.hasher, caller.user_id, body.password
+    )
+    async with accounts.revoking() as session:
+        await usecases.reauthenticate(session, checked, caller.session_id, now=accounts.now)

@@ -1,0 +1,144 @@
+"""The mails we write, by the name they are asked for. Plain text; facts come from the event, links from the mailer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Purpose = Literal["verify", "reset"]
+SIGNATURE = "\n\nThe Atelier team"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`page` is where the mail's link leads; with a `purpose` the link carries a one-time token."""
+
+    subject: str
+    text: str
+    page: str | None = None
+    purpose: Purpose | None = None
+
+
+TEMPLATES: Mapping[str, Template] = {
+    "verify": Template(
+        "Confirm your e-mail address",
+        "Hello {name},\n\nwelcome to Atelier. Please confirm that this is your address:\n\n{link}\n\n"
+        "The link works once, for {minutes} minutes. If you did not sign up, ignore this mail: without the"
+        " confirmation nobody can use the account.",
+        page="/verify",
+        purpose="verify",
+    ),
+    "already_registered": Template(
+        "You already have an account",
+        "Hello {name},\n\nsomebody, probably you, tried to sign up with this address, but you already have an account."
+        " You can simply log in. If you forgot your password, choose a new one from the login page:\n\n{link}\n\n"
+        "If it was not you, there is nothing to do: your account has not changed.",
+        page="/",
+    ),
+    "password_reset": Template(
+        "Choose a new password",
+        "Hello {name},\n\nhere you can choose a new password:\n\n{link}\n\n"
+        "The link works once, for {minutes} minutes, and signs you out everywhere. If you did not ask for it, ignore"
+        " this mail: your password stays as it is.",
+        page="/reset",
+        purpose="reset",
+    ),
+    "password_changed": Template(
+        "Your password was changed",
+        "Hello {name},\n\nyour password has just been changed and your other devices were signed out.\n\n"
+        "If this was not you, choose a new password at once from the login page:\n\n{link}",
+        page="/",
+    ),
+    "payment_receipt": Template(
+        "Your receipt for {plan_name}",
+        "Hello {name},\n\nthank you. We received your payment of {amount} for {plan_name}.\n\n"
+        "Payment reference: {payment_id}\nYou find all payments and invoices in your account:\n\n{link}",
+        page="/",
+    ),
+    "payment_failed": Template(
+        "Your payment for {plan_name} did not go through",
+        "Hello {name},\n\nyour bank declined the payment of {amount} for {plan_name}. Nothing was charged. We try again"
+        " in the next days; to keep your plan, please check your payment method:\n\n{link}",
+        page="/",
+    ),
+    "payment_refunded": Template(
+        "Your refund is on its way",
+        "Hello {name},\n\nwe refunded {amount_refunded} of your payment for {plan_name}. Banks take up to ten days to"
+        " show it.\n\nPayment reference: {payment_id}",
+    ),
+    "subscription_ended": Template(
+        "Your plan has ended",
+        "Hello {name},\n\nyour subscription has ended and your account is on the free plan now. Everything you made is"
+        " still there, and you can choose a plan again whenever you like:\n\n{link}",
+        page="/",
+    ),
+    "trial_ending": Template(
+        "Your trial ends soon",
+        "Hello {name},\n\nyour trial of {plan_name} ends soon, and the plan then continues as a paid subscription. To"
+        " change or cancel it, visit your account:\n\n{link}",
+        page="/",
+    ),
+    "job_failed": Template(
+        "Your {tool} job could not be finished",
+        "Hello {name},\n\nyour {tool} job failed, and what it had reserved of your quota was given back. You can look"
+        " at the reason and start it again here:\n\n{link}",
+        page="/",
+    ),
+    "job_completed": Template(
+        "Your {tool} job is done",
+        "Hello {name},\n\nyour {tool} job is finished and its files are waiting for you:\n\n{link}",
+        page="/",
+    ),
+    "usage_threshold": Template(
+        "You have used {percent} % of your plan",
+        "Hello {name},\n\nyou have used {percent} % of {metric} in this period. To go on without a pause, look at the"
+        " larger plans:\n\n{link}",
+        page="/",
+    ),
+    "affiliate_approved": Template(
+        "Welcome to the affiliate programme",
+        "Hello {name},\n\nyou are an Atelier affiliate now. Your link and your balance are in your account:\n\n{link}",
+        page="/",
+    ),
+    "commission_accrued": Template(
+        "You earned a commission",
+        "Hello {name},\n\nsomebody you referred has paid: you earned {amount}. It becomes available after the holding"
+        " period. Your balance:\n\n{link}",
+        page="/",
+    ),
+    "commission_reversed": Template(
+        "A commission was taken back",
+        "Hello {name},\n\na payment you had earned a commission on was refunded, so {amount} was taken off your"
+        " balance. Your balance:\n\n{link}",
+        page="/",
+    ),
+    "payout_paid": Template(
+        "Your payout is on its way",
+        "Hello {name},\n\nwe have paid out {amount} to you. Thank you for recommending Atelier.",
+    ),
+}
+
+
+class _Facts(dict[str, str]):
+    """A fact the asking service left out reads as a gap, not as an error that parks the mail."""
+
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def written(template: Template, facts: Mapping[str, str]) -> tuple[str, str]:
+    """Subject and text with the facts filled in."""
+    known = _Facts(facts)
+    return template.subject.format_map(known), template.text.format_map(known) + SIGNATURE
+
+
+def facts_of(params: Mapping[str, object]) -> dict[str, str]:
+    """The event's facts as words; amounts are in minor units of `currency`."""
+    currency = str(params.get("currency") or "usd").upper()
+    return {name: _worded(name, value, currency) for name, value in params.items() if value is not None}
+
+
+def _worded(name: str, value: object, currency: str) -> str:
+    if name.startswith("amount") and isinstance(value, int):
+        whole, cents = divmod(abs(value), 100)
+        return f"{'-' if value < 0 else ''}{whole}.{cents:02d} {currency}"
+    return str(value)

@@ -1,0 +1,72 @@
+"""What accounts can do, one function each; this list reads as its features."""
+
+from services.accounts.usecases.administration import (
+    change_roles,
+    create_admin,
+    disable_user,
+    enable_user,
+    revoke_all_sessions,
+)
+from services.accounts.usecases.api_keys import KeyRequest, create_key, revoke_key, rotate_key, update_key
+from services.accounts.usecases.customers import bind_stripe_customer
+from services.accounts.usecases.mailing import begin_mail, find_recipient, finish_mail
+from services.accounts.usecases.passwords import change_password, check_login, check_own_password, request_reset
+from services.accounts.usecases.profiles import ProfileChange, update_profile
+from services.accounts.usecases.registration import SignUp, resend_verification, sign_up, verify_email
+from services.accounts.usecases.resets import reset_password
+from services.accounts.usecases.retention import prune
+from services.accounts.usecases.sessions import (
+    Device,
+    Opened,
+    open_session,
+    reauthenticate,
+    revoke_session,
+    revoke_sessions,
+)
+from services.accounts.usecases.usage import (
+    project_plan,
+    read_current_usage,
+    read_history,
+    read_usage_of_month,
+    record_usage,
+)
+
+__all__ = [
+    "Device",
+    "KeyRequest",
+    "Opened",
+    "ProfileChange",
+    "SignUp",
+    "begin_mail",
+    "bind_stripe_customer",
+    "change_password",
+    "change_roles",
+    "check_login",
+    "check_own_password",
+    "create_admin",
+    "create_key",
+    "disable_user",
+    "enable_user",
+    "find_recipient",
+    "finish_mail",
+    "open_session",
+    "project_plan",
+    "prune",
+    "read_current_usage",
+    "read_history",
+    "read_usage_of_month",
+    "reauthenticate",
+    "record_usage",
+    "request_reset",
+    "resend_verification",
+    "reset_password",
+    "revoke_all_sessions",
+    "revoke_key",
+    "revoke_session",
+    "revoke_sessions",
+    "rotate_key",
+    "sign_up",
+    "update_key",
+    "update_profile",
+    "verify_email",
+]
