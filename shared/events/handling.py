@@ -47,7 +47,7 @@ async def driver_of(session: WriteSession) -> AsyncConnection[Any]:
 def report(message: Message, verdict: Verdict, error: Exception | None = None) -> None:
     """Count what became of the message, and say so where somebody may have to look."""
     OUTCOMES.labels(message.consumer, verdict.name).inc()
-    about = {"consumer": message.consumer, "event": str(message.event_id), "attempt": message.attempts}
+    about = {"consumer": message.consumer, "event_id": str(message.event_id), "attempt": message.attempts}
     if verdict.error_class:
         ATTEMPTS.labels(message.consumer, verdict.error_class).inc()
     if verdict.status == PARKED:

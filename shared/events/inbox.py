@@ -142,12 +142,16 @@ class Inbox:
         messages = [message for envelope in envelopes for message in self.messages_of(envelope, only)]
         if not messages:
             return
-        columns = _columns([(message, self.initial_verdict(message)) for message in messages])
         async with self.database.pool.connection() as connection:
-            stored = await connection.execute(_STORE.encode(), columns)
-            if stored.rowcount < len(messages):
-                await _count_conflicts(connection, columns)
+            await self.insert_missing(connection, messages)
         self.on_stored()
+
+    async def insert_missing(self, connection: AsyncConnection[Any], messages: Sequence[Message]) -> None:
+        """Store the messages that are not there yet, as nobody has handled them."""
+        columns = _columns([(message, self.initial_verdict(message)) for message in messages])
+        stored = await connection.execute(_STORE.encode(), columns)
+        if stored.rowcount < len(messages):
+            await _count_conflicts(connection, columns)
 
     async def insert(self, connection: AsyncConnection[Any], handled: Sequence[tuple[Message, Verdict]]) -> None:
         """Store messages with what became of them, in the caller's transaction. A repeat is a unique violation."""
@@ -221,7 +225,7 @@ async def _count_conflicts(connection: AsyncConnection[Any], columns: list[list[
     rows = await (await connection.execute(_CONFLICTS.encode(), columns)).fetchall()
     for row in rows:
         ID_CONFLICTS.labels(row["consumer"]).inc()
-        log.error("event_id_conflict", consumer=row["consumer"], event=str(row["event_id"]))
+        log.error("event_id_conflict", consumer=row["consumer"], event_id=str(row["event_id"]))
 
 
 def _message(consumer: str, envelope: dict[str, Any]) -> Message:

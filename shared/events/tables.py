@@ -21,6 +21,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 NOW = text("now()")
 TIME = DateTime(timezone=True)
+OCCURRED_AT = "domain time; created_at is the database's"
+STATUS = "0 pending, 1 done, 2 parked, 3 skipped"
 # Both tables see every row change state soon after its birth; the default vacuum thresholds would let them bloat.
 _VACUUM = {"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "2000"}
 
@@ -50,7 +52,7 @@ def _outbox(metadata: MetaData) -> None:
         Column("subject", Text, nullable=False),
         Column("sequence", BigInteger, nullable=False),
         Column("envelope", JSONB, nullable=False),
-        Column("occurred_at", TIME, nullable=False, server_default=NOW),
+        Column("occurred_at", TIME, nullable=False, server_default=NOW, comment=OCCURRED_AT),
         Column("created_at", TIME, nullable=False, server_default=NOW),
         Column("published_at", TIME),
         Column("attempts", Integer, nullable=False, server_default=text("0")),
@@ -77,7 +79,7 @@ def _inbox(metadata: MetaData) -> None:
         Column("sequence", BigInteger),
         Column("envelope", JSONB),
         Column("received_at", TIME, nullable=False, server_default=NOW),
-        Column("status", SmallInteger, nullable=False, server_default=text("0")),
+        Column("status", SmallInteger, nullable=False, server_default=text("0"), comment=STATUS),
         Column("attempts", Integer, nullable=False, server_default=text("0")),
         Column("next_attempt_at", TIME, nullable=False, server_default=NOW),
         Column("claim", Uuid),

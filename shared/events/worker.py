@@ -54,7 +54,7 @@ class Worker:
         try:
             verdict = await self._verdict(message)
         except LeaseLost:
-            log.warning("lease_lost", consumer=message.consumer, event=str(message.event_id))
+            log.warning("lease_lost", consumer=message.consumer, event_id=str(message.event_id))
             return False
         if verdict.status != DONE:
             await self._inbox.settle(message, verdict)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.events.outbox import publish
 from shared.events.testing import CrashBeforeMark
 from shared.ids import new_id
 from tests.shared.events.topics import EFFECTS, Recorder, opened, story
@@ -64,8 +65,6 @@ async def test_a_rolled_back_transaction_publishes_nothing(join):
 
 
 async def _publish_and_fail(session):
-    from shared.events.outbox import publish  # noqa: PLC0415
-
     await publish(session, opened(), sequence=1)
     raise ZeroDivisionError
 

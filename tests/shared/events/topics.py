@@ -1,5 +1,6 @@
 """Events to publish, and handlers that record what they did or misbehave on demand."""
 
+import asyncio
 from uuid import UUID
 
 from sqlalchemy import text
@@ -25,10 +26,19 @@ class Recorder:
         self.failures: list[Exception] = []
         self.attempts = 0
         self.contexts: list = []
+        self._called = asyncio.Event()
+
+    async def until(self, attempts: int) -> None:
+        """Wait for so many attempts."""
+        async with asyncio.timeout(10):
+            while self.attempts < attempts:
+                self._called.clear()
+                await self._called.wait()
 
     async def __call__(self, session, event, context) -> None:
         self.attempts += 1
         self.contexts.append(context)
+        self._called.set()
         values = {"key": f"{context.subject}:{context.sequence}", "position": context.sequence}
         await session.execute(
             text("""
