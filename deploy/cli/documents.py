@@ -8,6 +8,7 @@ from typing import Any
 from deploy.documents.asyncapi import asyncapi
 from deploy.documents.event_table import event_table
 from deploy.documents.manifests import Manifest
+from deploy.gateway.generate import caddyfile
 from shared.contracts.compatibility import breaking_changes, schema_of
 from shared.contracts.golden import committed_schema, file_name
 from shared.contracts.registry import all_versions
@@ -28,6 +29,8 @@ def as_json(document: Any) -> str:
 GENERATORS: dict[str, Generator] = {
     "docs/events.md": event_table,
     "docs/asyncapi.json": lambda services: as_json(asyncapi(services)),
+    "deploy/gateway/Caddyfile": lambda services: caddyfile(services),
+    "deploy/gateway/Caddyfile.production": lambda services: caddyfile(services, production=True),
     "shared/contracts/consumers.json": lambda services: as_json(consumers(services)),
 }
 

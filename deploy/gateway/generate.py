@@ -1,0 +1,185 @@
+"""Writes the Caddyfile from the manifests: who owns which path, and how large a body may be."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+MEBIBYTE = 1024 * 1024
+
+
+class Gated(Protocol):
+    """What the gateway needs to know of a service."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def paths(self) -> tuple[str, ...]: ...
+    @property
+    def body_limits(self) -> Mapping[str, int]: ...
+
+
+HEAD = """# Generated from the manifests by `./atelier docs`; change deploy/gateway/generate.py instead.
+{{
+	admin off
+{https}	persist_config off
+	grace_period 5s
+	log default {{
+		output stderr
+		format json
+		level WARN
+	}}
+	servers {{
+		timeouts {{
+			read_header 10s
+			read_body 60s
+			idle 120s
+		}}
+		max_header_size 32KB
+	}}
+}}
+
+# Whatever a client sends that could be taken for ours goes. Caddy itself drops names with underscores, and without
+# Connection nobody can have a header of ours removed as hop-by-hop on the way in.
+(clean) {{
+	request_header -X-Identity-Token
+	request_header -X-User-*
+	request_header -X-Auth-*
+	request_header -X-Internal-*
+	request_header -X-Tenant-*
+	request_header -X-Real-Ip
+	request_header -Forwarded
+	request_header -Connection
+	request_header X-Request-Id {{rid}}
+}}
+
+(upstream) {{
+	lb_try_duration 2s
+	lb_try_interval 100ms
+	fail_duration 2s
+	transport http {{
+		dial_timeout 1s
+		response_header_timeout 60s
+		compression off
+	}}
+}}
+
+{{$GATEWAY_LISTEN:http://127.0.0.1:8000}} {{
+	map {{http.request.header.X-Request-Id}} {{rid}} {{
+		~^([A-Za-z0-9._-]{{8,64}})$ "${{1}}"
+		default {{http.request.uuid}}
+	}}
+	header {{
+		X-Request-Id {{rid}}
+		X-Content-Type-Options nosniff
+		X-Frame-Options DENY
+		Referrer-Policy no-referrer
+		-Server
+		-Via
+		defer
+	}}
+	encode zstd gzip {{
+		minimum_length 1024
+		match {{
+			header Content-Type application/json*
+		}}
+	}}
+	@credential expression `header({{'Authorization': '*'}}) || header({{'Cookie': '*'}})`
+	@hidden path /_verify /_verify/* /internal /internal/* /livez /readyz /metrics */_verify* */internal/* *//*
+	@cors header_regexp Origin ^({{$CORS_ORIGINS_PATTERN:none}})$
+	@preflight method OPTIONS
+
+	route {{
+		import clean
+		respond /healthz `{{"status":"ok"}}` 200
+		error @hidden 404
+		handle @cors {{
+			header Access-Control-Allow-Origin {{http.request.header.Origin}}
+			header Access-Control-Allow-Credentials true
+			header +Vary Origin
+		}}
+		handle @preflight {{
+			header Access-Control-Allow-Methods "GET, POST, PUT, PATCH, DELETE"
+			header Access-Control-Allow-Headers "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Prefer"
+			header Access-Control-Max-Age 600
+			respond 204
+		}}
+"""
+
+TWIN = """		@foreign {
+			path /dev/* /twin/*
+			not header_regexp Host ^(127\\.0\\.0\\.1|localhost|\\[::1\\])(:[0-9]+)?$
+		}
+		error @foreign 403
+		@elsewhere {
+			path /dev/* /twin/*
+			header Origin *
+			not header_regexp Origin ^http://(127\\.0\\.0\\.1|localhost|\\[::1\\])(:[0-9]+)?$
+		}
+		error @elsewhere 403
+		handle /twin/* {
+			reverse_proxy {$TWIN_UPSTREAM:127.0.0.1:9106} {
+				import upstream
+			}
+		}
+"""
+
+TAIL = """		handle {
+			reverse_proxy {$FRONT_UPSTREAM:127.0.0.1:9105} {
+				import upstream
+			}
+		}
+	}
+
+	handle_errors {
+		header Content-Type application/problem+json
+		@away expression `{err.status_code} in [502, 503, 504]`
+		header @away Retry-After 2
+		respond `{"type":"/problems/{err.status_code}","title":"{err.status_text}","status":{err.status_code},"code":"{err.status_code}","detail":"{err.status_text}","request_id":"{rid}"}` {err.status_code}
+	}
+}
+"""
+
+
+def caddyfile(services: Sequence[Gated], *, production: bool = False) -> str:
+    """The whole configuration. In production Caddy fetches certificates itself, and twin and mailbox are absent."""
+    head = HEAD.format(https="" if production else "\tauto_https off\n")
+    blocks = "".join(_service(service, port) for port, service in enumerate(services, 9100))
+    return head + ("" if production else TWIN) + blocks + TAIL
+
+
+def _service(service: Gated, port: int) -> str:
+    upstream = f"{{${service.name.upper()}_UPSTREAM:127.0.0.1:{port}}}"
+    limits = [_limit(service, prefix, limit) for prefix, limit in sorted(service.body_limits.items())]
+    return f"""		@{service.name} path_regexp {_expression(service.paths)}
+		handle @{service.name} {{
+{"".join(limits)}			request_body {{
+				max_size {MEBIBYTE}
+			}}
+			forward_auth @credential {{$ACCOUNTS_UPSTREAM:127.0.0.1:9100}} {{
+				uri /_verify?aud={service.name}
+				copy_headers X-Identity-Token RateLimit RateLimit-Policy
+				transport http {{
+					dial_timeout 1s
+					response_header_timeout 5s
+				}}
+			}}
+			reverse_proxy {upstream} {{
+				import upstream
+			}}
+		}}
+"""
+
+
+def _limit(service: Gated, prefix: str, limit: int) -> str:
+    name = f"{service.name}_{limit}"
+    return f"			@{name} path {prefix}*\n			request_body @{name} {{\n				max_size {limit}\n			}}\n"
+
+
+def _expression(paths: Sequence[str]) -> str:
+    """One expression for all of a service's patterns, with the meaning they have in `deploy/local/routes.py`."""
+    return "^(" + "|".join(_pattern(path) for path in paths) + ")$"
+
+
+def _pattern(path: str) -> str:
+    if path.endswith("*"):
+        return path[:-1].rstrip("/").replace(".", r"\.") + "(/.*)?"
+    return "/".join("[^/]+" if part.startswith("{") else part.replace(".", r"\.") for part in path.split("/"))
