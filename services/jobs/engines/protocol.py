@@ -82,3 +82,13 @@ class Tool:
     run: Callable[[Context, str | None, Any], Output]
     engine_name: str = "local"
     engine_version: str = "1"
+
+
+class Retryable(Exception):
+    """The run failed in a way that may pass. `retry_after` in seconds overrides the queue's own back-off."""
+
+    def __init__(self, code: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after

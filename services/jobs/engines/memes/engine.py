@@ -173,7 +173,7 @@ TOOL = Tool(
         "Captions on your own picture or on one of our drawn templates, set large, outlined and never cut. "
         "Separate captions by ' | '. Made by typesetting and drawing, not by an image model."
     ),
-    lane="images",
+    lane="interactive",
     kind="design",
     options=MemeOptions,
     accepts_inputs=MAX_CAPTIONS,

@@ -1,0 +1,36 @@
+"""Jobs: AI and studio work, its queue, its runners, its files."""
+
+from pathlib import Path
+
+from services.jobs import handlers, tasks
+from services.jobs.endpoints import router
+from services.jobs.models import Base
+from services.jobs.parts import open_parts
+from services.jobs.settings import JobsSettings
+from shared.contracts import accounts, billing, common, jobs
+from shared.events.event import on
+from shared.service import Service
+from shared.timers import Every
+
+service = Service(
+    name="jobs",
+    paths=("/v1/tools", "/v1/uploads*", "/v1/files/*", "/v1/ai/*", "/v1/studio/*", "/v1/jobs*", "/v1/admin/jobs*"),
+    router=router,
+    metadata=Base.metadata,
+    migrations=Path(__file__).parent / "migrations",
+    settings=JobsSettings,
+    publishes=(jobs.JobCreated, jobs.JobStarted, jobs.JobRetryScheduled, jobs.JobCompleted, jobs.JobFailed,
+               jobs.JobCancelled, jobs.JobResultExpiring, jobs.JobResultExpired,
+               common.UsageRecorded, common.UsageThresholdReached),
+    subscribes=(
+        on(billing.EntitlementChanged, handlers.keep_entitlement, consumer="entitlements"),
+        on(accounts.UserRegistered, handlers.welcome_user, consumer="registrations"),
+        on(accounts.UserDisabled, handlers.lock_out, consumer="access", ordered=True),
+        on(accounts.UserEnabled, handlers.let_in, consumer="access", ordered=True),
+        on(accounts.SessionRevoked, handlers.end_streams, consumer="sessions"),
+    ),
+    every=(Every(5, tasks.move_queue, everywhere=True), Every(60, tasks.warn_of_expiry),
+           Every(60, tasks.expire_results), Every(3600, tasks.sweep_files), Every(3600, tasks.prune)),
+    parts=open_parts,
+    body_limits={"/v1/files/": 64 * 1024 * 1024},
+)  # fmt: skip

@@ -1,0 +1,182 @@
+"""The tools: those with an engine here, and those that are announced and honestly not available yet."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from services.jobs.engines import TOOLS
+from services.jobs.engines.protocol import InvalidInput, Tool
+from services.jobs.errors import InvalidJob, ToolUnavailable, ToolUnknown, field_errors, media_refused
+from shared.problems import readable
+
+LANES = ("interactive", "render", "remote")
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A tool of the contract whose engine is still to come."""
+
+    id: str
+    family: Literal["ai", "studio"]
+    title: str
+    description: str
+    units: dict[str, int]
+
+
+def _ai(tool: str, title: str, description: str, **units: int) -> Announced:
+    return Announced(tool, "ai", title, description, {"ai_generations": 1, **units})
+
+
+def _studio(tool: str, title: str, description: str, **units: int) -> Announced:
+    return Announced(tool, "studio", title, description, {"studio_jobs": 1, **units})
+
+
+ANNOUNCED = (
+    _ai("reels", "Reels", "A short vertical film from a script or pictures.", voiceover_seconds=30, export_seconds=30),
+    _ai("avatar", "Avatar", "A speaking character.", voiceover_seconds=30, export_seconds=30),
+    _ai("voiceover", "Voiceover", "Speech from a text.", voiceover_seconds=30),
+    _ai("subtitles", "Subtitles", "Captions for a film.", export_seconds=30),
+    _studio("video-editor", "Video editor", "Trim, join, crop and caption films.", export_seconds=30),
+    _studio("collage", "Collage", "Several pictures on one sheet."),
+    _studio("instagram", "Instagram", "Pictures and carousels in the sizes of Instagram."),
+    _studio("resize", "Resize", "A picture or film in another size."),
+    _studio("thumbnail", "Thumbnail", "A cover picture for a film."),
+    _studio("gif", "GIF", "A short loop from a film."),
+    _studio("audio-mix", "Audio mix", "Voice and music in balance."),
+    _studio("background", "Background", "Another background behind a picture's subject."),
+)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """`extra` are tools for tests: they run like any other and are shown to nobody."""
+
+    shipped: Mapping[str, Tool] = field(default_factory=lambda: TOOLS)
+    extra: Mapping[str, Tool] = field(default_factory=dict)
+
+    def get_tool(self, tool_id: str, family: str) -> Tool:
+        """Raises ToolUnavailable for an announced tool, ToolUnknown for anything else that does not run here."""
+        tool = self.shipped.get(tool_id) or self.extra.get(tool_id)
+        if tool is not None and tool.family == family:
+            return tool
+        if any(announced.id == tool_id and announced.family == family for announced in ANNOUNCED):
+            raise ToolUnavailable(f"The tool {tool_id} is not available yet.")
+        raise ToolUnknown(f"There is no {family} tool with this name.")
+
+    def family_of(self, tool_id: str) -> str:
+        """The family of a tool that is known by its id alone; raises ToolUnknown."""
+        for tool in (*self.shipped.values(), *self.extra.values(), *ANNOUNCED):
+            if tool.id == tool_id:
+                return tool.family
+        raise ToolUnknown("There is no tool with this name.")
+
+    def tools_of(self, lane: str) -> list[str]:
+        """Ids of everything a runner of this lane can do."""
+        return [tool.id for tool in (*self.shipped.values(), *self.extra.values()) if tool.lane == lane]
+
+
+def open_catalogue(extra_module: str) -> Catalogue:
+    extra = importlib.import_module(extra_module).TOOLS if extra_module else {}
+    return Catalogue(extra=extra)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request that the tool can do: its options complete, its units and expected seconds known."""
+
+    tool: Tool
+    options: dict[str, Any]
+    units: dict[str, int]
+    est_seconds: float
+
+
+def plan_work(tool: Tool, prompt: str | None, options: dict[str, Any], inputs: int) -> Plan:
+    """Check a request against its tool before anything is written. Raises InvalidJob, with the fields it is about."""
+    if inputs > tool.accepts_inputs:
+        raise InvalidJob.at("input_files", "too_many", f"{tool.title} takes at most {tool.accepts_inputs} files.")
+    if tool.needs_prompt and not (prompt or "").strip():
+        raise InvalidJob.at("prompt", "missing", f"{tool.title} needs a prompt.")
+    chosen = _options_of(tool, options)
+    try:
+        tool.check(prompt, chosen, inputs)
+    except InvalidInput as refused:
+        # Too long a prompt is a field's fault, not a body's size.
+        problem = media_refused("INVALID_INPUT", refused.message)
+        problem.errors = [{"field": "prompt", "code": refused.code.lower(), "detail": refused.message}]
+        raise problem from refused
+    units = {metric: amount for metric, amount in tool.units(chosen).items() if amount > 0}
+    return Plan(tool, chosen.model_dump(mode="json"), units, tool.est_seconds(chosen))
+
+
+def _options_of(tool: Tool, options: dict[str, Any]) -> BaseModel:
+    try:
+        return tool.options.model_validate(options)
+    except ValidationError as error:
+        found = field_errors("options", readable(error.errors(include_url=False)))
+        raise InvalidJob("The options are not valid for this tool.", errors=found) from error
+
+
+class Engine(BaseModel):
+    name: str
+    version: str
+    available: bool
+
+
+class ToolRead(BaseModel):
+    """An entry of the catalogue. `units` is the cost with default options; `options_schema` is JSON Schema."""
+
+    model_config = ConfigDict(json_schema_extra={"description": "A tool and what it takes."})
+
+    id: str
+    family: str
+    title: str
+    description: str
+    kind: str
+    available: bool
+    reason: str | None = None
+    options_schema: dict[str, Any]
+    engines: list[Engine]
+    units: dict[str, int]
+    accepts_inputs: int
+    needs_prompt: bool
+
+
+def entries(catalogue: Catalogue) -> list[ToolRead]:
+    """What is shown to users: shipped tools first, then the announced ones."""
+    return [*map(_shown, catalogue.shipped.values()), *map(_announced, ANNOUNCED)]
+
+
+def _shown(tool: Tool) -> ToolRead:
+    return ToolRead(
+        id=tool.id,
+        family=tool.family,
+        title=tool.title,
+        description=tool.description,
+        kind=tool.kind,
+        available=True,
+        options_schema=tool.options.model_json_schema(),
+        engines=[Engine(name=tool.engine_name, version=tool.engine_version, available=True)],
+        units=tool.units(tool.options()),
+        accepts_inputs=tool.accepts_inputs,
+        needs_prompt=tool.needs_prompt,
+    )
+
+
+def _announced(tool: Announced) -> ToolRead:
+    return ToolRead(
+        id=tool.id,
+        family=tool.family,
+        title=tool.title,
+        description=tool.description,
+        kind="announced",
+        available=False,
+        reason="No engine for this tool is installed yet.",
+        options_schema={"type": "object"},
+        engines=[],
+        units=tool.units,
+        accepts_inputs=0,
+        needs_prompt=False,
+    )

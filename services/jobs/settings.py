@@ -1,0 +1,46 @@
+"""What can be set from outside, each as JOBS_<NAME>."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import Settings
+
+
+class JobsSettings(Settings):
+    """Durations are seconds, sizes bytes unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="JOBS_")
+
+    lease_seconds: float = 60
+    heartbeat_seconds: float = 15
+    # A runner that reached the database for so long no more stops its work: soon its lease will be another's.
+    lost_after_seconds: float = 45
+    poll_seconds: float = 2
+    reap_seconds: float = 5
+    drain_seconds: float = 90
+    kill_after_seconds: float = 5
+    stall_seconds: float = 60
+    timeout_seconds: float = 600
+    retry_base_seconds: float = 5
+    memory_limit_mb: int = 4096
+    output_limit_mb: int = 2048
+
+    interactive_slots: int = 1
+    render_slots: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1))
+    remote_slots: int = 50
+
+    # A module with its own TOOLS, loaded beside the shipped engines and never shown in the catalogue.
+    extra_tools: str = ""
+    work_folder: Path = Field(default_factory=lambda: Path(tempfile.gettempdir()) / f"atelier-jobs-{os.getuid()}")
+
+    free_retention_days: int = 7
+    paid_retention_days: int = 30
+    expiry_warning_days: int = 3
+    result_url_seconds: int = 900
+    upload_url_seconds: int = 3600
+    upload_max_bytes: int = 50 * 1024 * 1024
+    probe_seconds: float = 20
