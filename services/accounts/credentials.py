@@ -39,13 +39,16 @@ _API_KEY = """
 
 @dataclass(slots=True)
 class Credential:
-    """A valid session or API key. `ends_at` and `auth_time` are domain time; `tokens` holds minted ones by audience."""
+    """A valid session or API key. Times are domain time; `tokens` holds minted ones by audience.
+
+    At `stale_at` it must be looked up again: it ends then, or it is time to write that its session was seen.
+    """
 
     user_id: UUID
     key_id: str | None
     claims: dict[str, Any]
     auth_time: datetime | None
-    ends_at: datetime | None
+    stale_at: datetime | None
     tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @property
@@ -67,7 +70,7 @@ class Credentials:
         if entry is None:
             return None
         until, credential = entry
-        if until < self._monotonic() or (credential.ends_at is not None and credential.ends_at <= now):
+        if until < self._monotonic() or (credential.stale_at is not None and credential.stale_at <= now):
             self._drop(key)
             return None
         return credential
@@ -114,13 +117,13 @@ async def _session(database: Database, token: str, idle_until: datetime, now: da
         row = await (await connection.execute(_SESSION, {"hash": digest(token), "now": now})).fetchone()
         if row is None:
             raise CredentialInvalid
-        ends_at = row["ends_at"]
-        if now - row["last_seen_at"] > SEEN_EVERY:
+        seen_at, ends_at = row["last_seen_at"], row["ends_at"]
+        if now - seen_at >= SEEN_EVERY:
             # Comparing with what we read makes parallel requests write once.
             await connection.execute(_SEEN, {**row, "now": now, "idle_until": idle_until})
-            ends_at = min(idle_until, row["expires_at"])
+            seen_at, ends_at = now, min(idle_until, row["expires_at"])
     claims = {"sid": str(row["id"]), "aal": row["aal"], **_user_claims(row)}
-    return Credential(row["user_id"], None, claims, row["auth_time"], ends_at)
+    return Credential(row["user_id"], None, claims, row["auth_time"], min(ends_at, seen_at + SEEN_EVERY))
 
 
 async def _api_key(database: Database, key_id: str, secret: str, now: datetime) -> Credential:

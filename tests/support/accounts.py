@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from services.accounts.app import service
 from services.accounts.usecases import create_admin
 from services.accounts.verification import verify
-from shared.errors import Problem
 from shared.http import problem_response
 from shared.identity import IDENTITY_HEADER, FileKeys, Verifier
 from tests.support.services import PUBLIC_URL, RunningService, running_service
@@ -84,9 +83,13 @@ async def mails(svc: RunningService, to: str | None = None) -> list[dict[str, An
     # The harness's transport delivers nothing, and the inbox takes each event once however often it is given.
     await svc.bus.inbox.store(await svc.published("mail.requested"))
     await svc.bus.drain()
+    return [mail for mail in sent_mails(svc) if to in {None, mail["to"]}]
+
+
+def sent_mails(svc: RunningService) -> list[dict[str, Any]]:
+    """What has been sent until now, newest first."""
     folder: Path = svc.runtime.mailer._folder
-    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"), reverse=True)]
-    return [mail for mail in found if to in {None, mail["to"]}]
+    return [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"), reverse=True)]
 
 
 async def mail_token(svc: RunningService, to: str) -> str:

@@ -48,7 +48,7 @@ async def read_user(user_id: UUID, session: Read) -> AdminUserRead:
 async def change_roles(
     user_id: UUID, body: RolesBody, caller: Caller, accounts: InAccounts, session: Revoking
 ) -> AdminUserRead:
-    roles = ["user", *body.roles]
+    roles: list[str] = ["user", *body.roles]
     changed = await usecases.change_roles(session, user_id, roles, by=caller.user_id, now=accounts.now)
     return AdminUserRead.model_validate(changed)
 

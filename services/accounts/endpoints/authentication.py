@@ -1,5 +1,6 @@
 """Signing up, confirming, logging in and out, and forgotten passwords. No answer tells whether an address is known."""
 
+import re
 from typing import Annotated
 
 from fastapi import Cookie, Response
@@ -37,7 +38,7 @@ from shared.routing import Router, public, user
 
 DEVICE_COOKIE_SECONDS = 365 * 24 * 3600
 SLOW_DOWN = "Too many tries. Please wait a little."
-LONGEST_COOKIE_PART = 64
+REFERRAL_COOKIE = re.compile(r"(?P<code>[A-Za-z0-9_-]{1,64})(\.(?P<click>[A-Za-z0-9_-]{1,64}))?")
 
 router = Router(tags=["authentication"])
 
@@ -69,11 +70,8 @@ def _referral(code: str | None, cookie: str | None) -> tuple[str | None, str | N
     """The code typed in wins over the one in the cookie `<code>.<click_id>`, whose click then does not count."""
     if code:
         return code, None
-    cookie_code, _, click_id = (cookie or "").partition(".")
-    well_formed = all(part.isascii() and part.replace("-", "").replace("_", "").isalnum() for part in (cookie_code,))
-    if not well_formed or len(cookie_code) > LONGEST_COOKIE_PART:
-        return None, None
-    return cookie_code, click_id[:LONGEST_COOKIE_PART] if click_id.isascii() and click_id.isprintable() else None
+    found = REFERRAL_COOKIE.fullmatch(cookie or "")
+    return (found["code"], found["click"]) if found else (None, None)
 
 
 @router.post("/v1/auth/verify", access=public, status_code=204)
