@@ -1,7 +1,6 @@
 """One service's side of the bus: its relay, its inbox and its workers, started and stopped together."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -127,9 +126,11 @@ class Bus:
     async def _notify(self) -> None:
         """Wake the relay in another process. Outside any domain transaction, since NOTIFY serialises commits, and one
         for all commits that came meanwhile."""
-        while True:
+        while not self._stopping.is_set():
             await self._outbox_filled.wait()
             self._outbox_filled.clear()
+            if self._stopping.is_set():
+                return
             try:
                 async with self._database.pool.connection() as connection:
                     await connection.execute(f"NOTIFY {CHANNEL}".encode())
@@ -138,7 +139,7 @@ class Bus:
 
     async def _listen(self) -> None:
         """Hear what other processes of this service committed."""
-        while True:
+        while not self._stopping.is_set():
             try:
                 async with await psycopg.AsyncConnection.connect(self._database.url, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
@@ -150,7 +151,7 @@ class Bus:
 
     async def _retain(self) -> None:
         """Remove what is past its time, under load too: a clean-up that waits for quiet never runs."""
-        while True:
+        while not self._stopping.is_set():
             try:
                 await retention.remove_expired(self._database)
             except Exception as error:  # noqa: BLE001 - the next hour tries again
@@ -162,11 +163,13 @@ class Bus:
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]], patience: float) -> None:
-    """Wait for tasks to end by themselves, and cancel those that don't."""
-    if not tasks:
-        return
-    _, late = await asyncio.wait(tasks, timeout=patience)
-    for task in late:
-        task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.gather(*late, return_exceptions=True)
+    """Wait for tasks to end by themselves, and cancel those that don't, again where a driver swallows it."""
+    waiting: set[asyncio.Task[None]] = set(tasks)
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, timeout=patience)
+        for task in waiting:
+            task.cancel()
+        for task in done:
+            if not task.cancelled() and task.exception():
+                log.error("bus_task_failed", task=task.get_name(), error=repr(task.exception()))
+        patience = 1

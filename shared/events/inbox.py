@@ -268,7 +268,7 @@ def _columns(rows: Sequence[tuple[Message, Verdict]]) -> list[list[Any]]:
         [Jsonb(message.envelope, dumps=orjson.dumps) for message, _ in rows],
         [verdict.status for _, verdict in rows],
         [verdict.attempts_after(message.attempts) for message, verdict in rows],
-        [verdict.delay_seconds for _, verdict in rows],
+        [float(verdict.delay_seconds) for _, verdict in rows],
         [verdict.until for _, verdict in rows],
         [verdict.error for _, verdict in rows],
         [verdict.error_class for _, verdict in rows],
