@@ -1,6 +1,7 @@
 """The only file that talks to Stripe. Every call that changes something carries an idempotency key of ours."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from shared.logging import get_logger
 
 SIGNATURE_TOLERANCE_SECONDS = 300
 RETRIES = 2
-KEY_IN_USE_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
+KEY_IN_USE_TRIES = 25
 
 Snapshot = TypeVar("Snapshot", bound=objects.StripeModel)
 log = get_logger(__name__)
@@ -172,11 +173,12 @@ async def _asked(call: Callable[..., Awaitable[Any]], *arguments: Any) -> dict[s
 
 async def _patiently(call: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
     """Wait for a request with the same key that is still running: its answer will be ours too."""
-    for pause in KEY_IN_USE_PAUSES:
+    for attempt in range(KEY_IN_USE_TRIES):
         try:
             return await call(*arguments)
         except stripe.StripeError as error:
-            if error.code != "idempotency_key_in_use":
+            if error.code != "idempotency_key_in_use" or attempt == KEY_IN_USE_TRIES - 1:
                 raise
-            await asyncio.sleep(pause)
-    return await call(*arguments)
+            # Those who wait must not all come back at the same instant.
+            await asyncio.sleep(random.uniform(0.1, 0.7))  # noqa: S311
+    raise AssertionError("unreachable")

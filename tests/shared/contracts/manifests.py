@@ -1,6 +1,7 @@
 """Manifests that stand for the real ones: every event from its first publisher, one consumer in order and one not."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from shared.contracts.billing import PaymentPaid
 from shared.contracts.common import MailRequested
@@ -15,6 +16,8 @@ class Manifest:
     name: str
     publishes: tuple[type[Event], ...]
     subscribes: tuple[Subscription, ...] = ()
+    paths: tuple[str, ...] = ()
+    body_limits: Mapping[str, int] = field(default_factory=dict)
 
 
 async def accrue(session, event, context):
