@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from services.jobs import repository
+from services.jobs.background import running
 from services.jobs.models import Job
 from services.jobs.wakeups import Wakeups
 from shared.clock import Clock
@@ -85,13 +86,9 @@ class Feed:
             self._watches.discard(watch)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._run(), name="jobs.feed")
-        try:
+    async def open(self) -> AsyncIterator[None]:
+        async with running(self._run()):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self) -> None:
         changes = self._wakeups.change

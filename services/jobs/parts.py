@@ -46,10 +46,10 @@ async def open_parts(runtime: Runtime) -> AsyncIterator[JobsParts]:
         runner=Runner(runtime, settings, catalogue, wakeups) if "runner" in runtime.roles else None,
     )
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(wakeups.running())
-        await stack.enter_async_context(parts.feed.running())
+        await stack.enter_async_context(wakeups.open())
+        await stack.enter_async_context(parts.feed.open())
         if parts.runner:
-            await stack.enter_async_context(parts.runner.running())
+            await stack.enter_async_context(parts.runner.open())
         yield parts
 
 

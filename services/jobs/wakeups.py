@@ -8,6 +8,7 @@ from typing import Literal
 
 import psycopg
 
+from services.jobs.background import running
 from shared.database import Database
 from shared.logging import get_logger
 
@@ -68,14 +69,9 @@ class Wakeups:
         self._filled.set()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._hear())]
-        try:
+    async def open(self) -> AsyncIterator[None]:
+        async with running(self._send(), self._hear()):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _send(self) -> None:
         while True:

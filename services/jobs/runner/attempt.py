@@ -12,6 +12,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from services.jobs.background import end_tasks
 from services.jobs.queue import Claim, Outcome, Queue
 from services.jobs.runner import orphans, outputs
 from services.jobs.runner.workshop import Workshop, WorkshopGone
@@ -72,8 +73,7 @@ class Attempt:
             await self._work()
             return await self._settle()
         finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            await end_tasks([keeper])
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
     async def _work(self) -> None:
@@ -157,8 +157,7 @@ class Attempt:
         try:
             await asyncio.wait(news, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in news:
-                task.cancel()
+            await end_tasks(news)
 
     async def _beat(self) -> None:
         bench = self.bench

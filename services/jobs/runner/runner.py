@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import orjson
 
+from services.jobs.background import end_tasks
 from services.jobs.catalogue import LANES, Catalogue
 from services.jobs.queue import Claim, Queue
 from services.jobs.runner import orphans
@@ -61,7 +62,7 @@ class Runner:
         return {lane: getattr(self._settings, f"{lane}_slots") for lane in LANES if self._catalogue.tools_of(lane)}
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def open(self) -> AsyncIterator[None]:
         """Claim and work until the block ends, then drain."""
         await self._take_over()
         await self._register()
@@ -75,7 +76,7 @@ class Runner:
                 yield
             finally:
                 await self._drain(lanes)
-                await _cancel(chores + lanes)
+                await end_tasks([*chores, *lanes])
                 await self._sign_off()
 
     async def _take_over(self) -> None:
@@ -180,12 +181,6 @@ class Runner:
             async with self._database.pool.connection() as connection:
                 await connection.execute("DELETE FROM workers WHERE id = %s", (self.id,))
         await asyncio.to_thread(orphans.forget, self._bench.folder)
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _json(value: object) -> str:

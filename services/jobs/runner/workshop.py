@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from services.jobs.background import running
 from shared.logging import get_logger
 
 LINE_BYTES = 16 * 1024 * 1024
@@ -39,12 +40,8 @@ class Workshop:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        supervisor = asyncio.create_task(self._supervise(), name="jobs.workshop")
-        try:
+        async with running(self._supervise()):
             yield
-        finally:
-            supervisor.cancel()
-            await asyncio.gather(supervisor, return_exceptions=True)
 
     @property
     def pid(self) -> int | None:
