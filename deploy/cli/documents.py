@@ -29,7 +29,7 @@ def as_json(document: Any) -> str:
 GENERATORS: dict[str, Generator] = {
     "docs/events.md": event_table,
     "docs/asyncapi.json": lambda services: as_json(asyncapi(services)),
-    "deploy/gateway/Caddyfile": lambda services: caddyfile(services),
+    "deploy/gateway/Caddyfile": caddyfile,
     "deploy/gateway/Caddyfile.production": lambda services: caddyfile(services, production=True),
     "shared/contracts/consumers.json": lambda services: as_json(consumers(services)),
 }

@@ -142,7 +142,8 @@ TAIL = """		handle {
 def caddyfile(services: Sequence[Gated], *, production: bool = False) -> str:
     """The whole configuration. In production Caddy fetches certificates itself, and twin and mailbox are absent."""
     head = HEAD.format(https="" if production else "\tauto_https off\n")
-    blocks = "".join(_service(service, port) for port, service in enumerate(services, 9100))
+    ordered = sorted(services, key=lambda service: service.name)
+    blocks = "".join(_service(service, port) for port, service in enumerate(ordered, 9100))
     return head + ("" if production else TWIN) + blocks + TAIL
 
 

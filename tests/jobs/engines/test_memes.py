@@ -90,7 +90,7 @@ def test_the_users_photo_is_captioned_the_right_way_up(run, tmp_path):
     assert made.size == (1080, 1440)
     assert made.getpixel((1050, 900))[0] > 150, "the red stripe is on the right after the quarter turn"
     assert made.getpixel((20, 900))[2] > 150
-    assert output.files[0].content_type == "image/jpeg"
+    assert output.files[0].content_type == "image/png"
     with Image.open(output.files[0].path) as saved:
         assert not saved.getexif()
 

@@ -41,7 +41,7 @@ def run(ctx: Context, prompt: str | None, options: MemeOptions) -> Output:
     ctx.progress(50, "setting the captions")
     blocks = write(sheet)
     ctx.progress(80, "saving")
-    form = options.format or ("jpeg" if ctx.inputs else "png")
+    form = options.format or "png"
     saved = save(sheet.picture, ctx.workdir, "meme", form)
     ctx.progress(100, "done")
     return Output([saved], _report(sheet, template, wanted, blocks), units(options))

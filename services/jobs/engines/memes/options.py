@@ -44,7 +44,7 @@ class MemeOptions(BaseModel):
     layout: LayoutId = Field(
         "auto", description="`auto` follows the template, or puts two captions on a picture and more into panels."
     )
-    format: Format | None = Field(None, description="Left out: JPEG for your picture, PNG for a drawn template.")
+    format: Format | None = Field(None, description="Left out: PNG.")
     size: int = Field(1080, ge=320, le=2048, description="Width in pixels.")
 
 
