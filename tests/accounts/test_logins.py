@@ -7,7 +7,10 @@ import statistics
 import time
 
 import bcrypt
+from argon2 import PasswordHasher
 
+from services.accounts.errors import CredentialsRejected
+from services.accounts.usecases import Device, check_login, disable_user, open_session
 from tests.support.accounts import log_in, register, through_gateway
 
 
@@ -40,8 +43,6 @@ async def test_over_tls_the_cookie_is_bound_to_the_host(accounts):
 async def test_an_unknown_address_a_wrong_password_and_a_closed_account_get_one_answer(svc):
     known, closed = await register(svc), await register(svc)
     async with svc.runtime.database.write() as session:
-        from services.accounts.usecases import disable_user
-
         await disable_user(session, closed.id, by=known.id, reason="", now=svc.clock.now())
 
     async def body_of(email, password):
@@ -127,8 +128,6 @@ async def test_a_hash_with_older_parameters_is_renewed_at_login(accounts):
 
 
 def _hash_with(memory, password):
-    from argon2 import PasswordHasher
-
     return PasswordHasher(time_cost=1, memory_cost=memory, parallelism=1).hash(password)
 
 
@@ -212,9 +211,6 @@ async def test_a_login_that_waits_too_long_for_its_hash_is_asked_to_come_back(ac
 
 
 async def test_a_password_changed_between_check_and_session_opens_none(svc):
-    from services.accounts.errors import CredentialsRejected
-    from services.accounts.usecases import Device, check_login, open_session
-
     account = await register(svc)
     checked = await check_login(svc.runtime.database, svc.runtime.parts.hasher, account.email, account.password)
     change = {"current_password": account.password, "new_password": "another password 9"}

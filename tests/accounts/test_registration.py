@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from services.accounts.tasks import prune
 from tests.support.accounts import log_in, mail_token, mails, register, sent_mails, sign_up, through_gateway
 
 
@@ -163,13 +164,9 @@ async def test_signing_a_known_address_up_again_and_again_cannot_flood_its_mailb
 
 @pytest.mark.parametrize(
     "email",
-    ["", "ann", "ann@", "@example.com", "ann@example", "a b@example.com", "ann@exa mple.com", "ann@-bad-.com"]
-    + [
-        "ann@example..com",
-        "a\nb@example.com",
-        "a\x00b@example.com",
-        "a" * 65 + "@example.com",
-        "ann@example.com,eve@x.io",
+    [
+        *("", "ann", "ann@", "@example.com", "ann@example", "a b@example.com", "ann@exa mple.com", "ann@-bad-.com"),
+        *("ann@example..com", "a\nb@example.com", "a\x00b@example.com", "a" * 65 + "@example.com", "a@b.io,c@d.io"),
     ],
 )
 async def test_what_is_not_an_address_is_refused_by_field(svc, email):
@@ -206,8 +203,6 @@ async def test_passwords_are_taken_exactly_as_typed(svc):
 
 
 async def test_sign_ups_nobody_confirms_disappear_after_two_days(svc):
-    from services.accounts.tasks import prune
-
     await sign_up(svc, "ann@example.com")
     stayer = await register(svc)
     svc.clock.advance(49 * 3600)

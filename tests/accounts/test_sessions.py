@@ -1,10 +1,12 @@
 """Sessions: how long they live, how they end, and that nobody else's can be touched."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 
-from tests.support.accounts import account_of, mails, register, through_gateway
+from services.accounts.usecases import disable_user
+from tests.support.accounts import account_of, log_in, mails, register, through_gateway
 
 DAY = 24 * 3600
 NEW = "a brand new password 7"
@@ -153,14 +155,11 @@ async def test_reauthentication_needs_the_password_and_is_limited(accounts):
 
 
 async def test_logins_while_the_account_is_being_closed_leave_no_session_alive(svc):
-    from services.accounts.usecases import disable_user
-    from tests.support.accounts import log_in
-
     account = await register(svc)
 
     async def close():
         async with svc.runtime.database.write() as session:
-            await disable_user(session, account.id, by=account.id.__class__(int=0), reason="", now=svc.clock.now())
+            await disable_user(session, account.id, by=uuid4(), reason="", now=svc.clock.now())
 
     await asyncio.gather(*(log_in(svc, account.email) for _ in range(8)), close())
     live = await svc.rows("SELECT count(*) AS n FROM user_sessions WHERE revoked_at IS NULL")
