@@ -71,5 +71,5 @@ async def enable_user(
 
 
 @router.post(ONE + "/revoke-sessions", access=role("admin"), status_code=204)
-async def revoke_sessions(user_id: UUID, accounts: InAccounts, session: Revoking) -> None:
+async def revoke_user_sessions(user_id: UUID, accounts: InAccounts, session: Revoking) -> None:
     await usecases.revoke_all_sessions(session, user_id, reason="revoked_by_staff", now=accounts.now)
