@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from services.jobs.models import Entitlement
-from services.jobs.periods import period_of
+from shared.periods import period_of
 
 METRICS = ("ai_generations", "studio_jobs", "images", "export_seconds", "voiceover_seconds")
 FREE_PLAN = "free"

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.accounts.periods import month_after, period_of
 from shared.contracts.billing import EntitlementChanged, UserStripeCustomerBound
 from shared.contracts.common import UsageRecorded
 from shared.contracts.metrics import METRICS
 from shared.ids import new_id
+from shared.periods import months_after, period_of
 from tests.support.accounts import account_of, register, running_accounts
 
 COLUMNS = {
@@ -31,7 +31,7 @@ def used(user_id, metric="images", quantity=1, *, start, months=1, at=None):
         quantity=quantity,
         occurred_at=at or start,
         period_start=start,
-        period_end=month_after(start, months),
+        period_end=months_after(start, months),
         ref_type="job",
         ref_id=new_id(),
     )
@@ -112,7 +112,7 @@ async def test_a_new_month_begins_at_zero_without_a_reset_job(svc):
     account = await account_of(svc, account.email)
     shown = await usage(account)
     assert shown["images_generated"] == 0
-    assert datetime.fromisoformat(shown["last_reset_at"]) == month_after(anchor, 1)
+    assert datetime.fromisoformat(shown["last_reset_at"]) == months_after(anchor, 1)
 
 
 async def test_buying_a_plan_starts_a_period_and_its_end_brings_the_old_one_back(svc):
@@ -203,7 +203,7 @@ async def test_totals_are_the_sums_under_duplicates_and_any_order(shared_svc, re
     account = await register(shared_svc)
     start = datetime(2026, 1, 31, 12, tzinfo=UTC)
     events = [
-        used(account.id, metric, quantity, start=month_after(start, month)) for metric, quantity, month in records
+        used(account.id, metric, quantity, start=months_after(start, month)) for metric, quantity, month in records
     ]
     chance = random.Random(seed)
     deliveries = [*events, *chance.choices(events, k=len(events))]
@@ -212,7 +212,7 @@ async def test_totals_are_the_sums_under_duplicates_and_any_order(shared_svc, re
         await shared_svc.receive(event)
     expected = Counter()
     for metric, quantity, month in records:
-        expected[month_after(start, month), metric] += quantity
+        expected[months_after(start, month), metric] += quantity
     names = {**COLUMNS, "export_seconds": "export_seconds_used", "voiceover_seconds": "voiceover_seconds_used"}
     rows = await shared_svc.rows("SELECT * FROM user_usage_stats WHERE user_id = %(user)s", user=account.id)
     found = {(row["period_start"], metric): row[column] for row in rows for metric, column in names.items()}
@@ -233,5 +233,5 @@ def test_every_moment_lies_in_exactly_one_period_and_periods_leave_no_gap(anchor
 
 def test_an_anchor_on_the_31st_clamps_and_comes_back():
     anchor = datetime(2028, 1, 31, 8, tzinfo=UTC)
-    days = [month_after(anchor, months).strftime("%m-%d") for months in range(4)]
+    days = [months_after(anchor, months).strftime("%m-%d") for months in range(4)]
     assert days == ["01-31", "02-29", "03-31", "04-30"]

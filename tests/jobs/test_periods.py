@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.jobs.periods import months_after, period_of
+from shared.periods import months_after, period_of
 
-moments = st.datetimes(datetime(2020, 1, 1), datetime(2035, 12, 31), timezones=st.just(UTC))
+BOUNDS = (datetime(2020, 1, 1), datetime(2035, 12, 31))  # noqa: DTZ001 - hypothesis adds the zone
+moments = st.datetimes(*BOUNDS, timezones=st.just(UTC))
 
 
 def at(text: str) -> datetime:

@@ -9,11 +9,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.accounts import repository
 from services.accounts.models import UsageEvent, UserPlan, UserUsageStats
-from services.accounts.periods import month_after, period_of
 from shared.contracts.billing import EntitlementChanged
 from shared.contracts.common import UsageRecorded
 from shared.database import ReadSession, WriteSession
 from shared.ids import new_id
+from shared.periods import months_after, period_of
 
 COLUMNS = {
     "ai_generations": "ai_generations_count",
@@ -101,7 +101,7 @@ async def read_current_usage(session: ReadSession, user_id: UUID, *, now: dateti
 
 async def read_usage_of_month(session: ReadSession, user_id: UUID, month: datetime) -> Usage:
     """All periods that began in a calendar month (UTC), which are two when a plan was bought within it."""
-    start, end = month, month_after(month, 1)
+    start, end = month, months_after(month, 1)
     rows = await _rows(session, user_id, UserUsageStats.period_start >= start, UserUsageStats.period_start < end)
     plan = await session.get(UserPlan, user_id)
     return _summed(rows, (start, end), plan.limits if plan else FREE_LIMITS)
