@@ -54,7 +54,6 @@ HEAD = """# Generated from the manifests by `./atelier docs`; change deploy/gate
 (upstream) {{
 	lb_try_duration 2s
 	lb_try_interval 100ms
-	fail_duration 2s
 	transport http {{
 		dial_timeout 1s
 		response_header_timeout 60s
@@ -62,7 +61,8 @@ HEAD = """# Generated from the manifests by `./atelier docs`; change deploy/gate
 	}}
 }}
 
-{{$GATEWAY_LISTEN:http://127.0.0.1:8000}} {{
+{{$GATEWAY_LISTEN:http://:8000}} {{
+	bind {{$GATEWAY_BIND:127.0.0.1}}
 	map {{http.request.header.X-Request-Id}} {{rid}} {{
 		~^([A-Za-z0-9._-]{{8,64}})$ "${{1}}"
 		default {{http.request.uuid}}
@@ -91,11 +91,9 @@ HEAD = """# Generated from the manifests by `./atelier docs`; change deploy/gate
 		import clean
 		respond /healthz `{{"status":"ok"}}` 200
 		error @hidden 404
-		handle @cors {{
-			header Access-Control-Allow-Origin {{http.request.header.Origin}}
-			header Access-Control-Allow-Credentials true
-			header +Vary Origin
-		}}
+		header @cors Access-Control-Allow-Origin {{http.request.header.Origin}}
+		header @cors Access-Control-Allow-Credentials true
+		header @cors +Vary Origin
 		handle @preflight {{
 			header Access-Control-Allow-Methods "GET, POST, PUT, PATCH, DELETE"
 			header Access-Control-Allow-Headers "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Prefer"
@@ -149,13 +147,9 @@ def caddyfile(services: Sequence[Gated], *, production: bool = False) -> str:
 
 def _service(service: Gated, port: int) -> str:
     upstream = f"{{${service.name.upper()}_UPSTREAM:127.0.0.1:{port}}}"
-    limits = [_limit(service, prefix, limit) for prefix, limit in sorted(service.body_limits.items())]
     return f"""		@{service.name} path_regexp {_expression(service.paths)}
 		handle @{service.name} {{
-{"".join(limits)}			request_body {{
-				max_size {MEBIBYTE}
-			}}
-			forward_auth @credential {{$ACCOUNTS_UPSTREAM:127.0.0.1:9100}} {{
+{_limits(service)}			forward_auth @credential {{$ACCOUNTS_UPSTREAM:127.0.0.1:9100}} {{
 				uri /_verify?aud={service.name}
 				copy_headers X-Identity-Token RateLimit RateLimit-Policy
 				transport http {{
@@ -170,9 +164,21 @@ def _service(service: Gated, port: int) -> str:
 """
 
 
-def _limit(service: Gated, prefix: str, limit: int) -> str:
-    name = f"{service.name}_{limit}"
-    return f"			@{name} path {prefix}*\n			request_body @{name} {{\n				max_size {limit}\n			}}\n"
+def _limits(service: Gated) -> str:
+    """A limit for each prefix that has its own, and the common one for all the rest: the smallest would win."""
+    special = sorted(service.body_limits.items())
+    others = "".join(f" {prefix}*" for prefix, _ in special)
+    common = f"@{service.name}_small" if special else ""
+    lines = [f"			@{service.name}_small not path{others}\n"] if special else []
+    lines.append(_limit(common, MEBIBYTE))
+    for number, (prefix, limit) in enumerate(special):
+        name = f"@{service.name}_large_{number}"
+        lines += [f"			{name} path {prefix}*\n", _limit(name, limit)]
+    return "".join(lines)
+
+
+def _limit(matcher: str, limit: int) -> str:
+    return f"			request_body {matcher} {{\n				max_size {limit}\n			}}\n"
 
 
 def _expression(paths: Sequence[str]) -> str:

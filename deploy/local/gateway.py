@@ -5,6 +5,7 @@ request with a credential is checked by accounts, in process, and carries a toke
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -24,6 +25,7 @@ from shared.service import Service
 from shared.settings import Settings
 
 FIRST_BYTE_SECONDS = 60
+MAX_HEADER_BYTES = 32 * 1024
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -75,6 +77,8 @@ class Gateway:
 
     async def _dispatch(self, scope: Scope, receive: Receive, exchange: "_Exchange", request_id: str) -> None:
         path = scope["path"]
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+            raise HeadersTooLarge
         if path == "/healthz":
             await _json({"status": "ok"})(scope, receive, exchange.send)
         elif path.startswith("/twin/") and self._twin:
@@ -84,7 +88,7 @@ class Gateway:
                 await _preflight(exchange.origin)(scope, receive, exchange.send)
                 return
             headers = await self._headers_for(owner, scope, request_id)
-            limited = _limited(receive, self._limit(owner, path), scope)
+            limited = exchange.limited(receive, self._limit(owner, path), scope)
             await self._forward(self._apps[owner], {**scope, "headers": headers}, limited, exchange)
         else:
             await self._front({**scope, "headers": _clean(scope, request_id)}, receive, exchange.send)
@@ -116,7 +120,10 @@ class Gateway:
             await asyncio.wait({serving, begun}, timeout=FIRST_BYTE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not exchange.begun.is_set() and not serving.done():
                 raise GatewayTimeout
-            await serving
+            with contextlib.suppress(TooLarge):
+                await serving
+            if exchange.refusal is not None:
+                raise exchange.refusal
         finally:
             begun.cancel()
             if not serving.done():
@@ -135,6 +142,10 @@ class BadGateway(Problem):
     status, code, title = 502, "bad_gateway", "A part of the platform failed to answer"
 
 
+class HeadersTooLarge(Problem):
+    status, code, title = 431, "headers_too_large", "The request's headers are too large"
+
+
 class GatewayTimeout(Problem):
     status, code, title = 504, "gateway_timeout", "A part of the platform took too long"
 
@@ -145,9 +156,31 @@ class _Exchange:
     def __init__(self, request_id: str, origin: str | None, send: Send) -> None:
         self.begun = asyncio.Event()
         self.origin = origin
+        self.refusal: Problem | None = None
         self._request_id, self._send = request_id, send
 
+    def limited(self, receive: Receive, limit: int, scope: Scope) -> Receive:
+        """Count the body as it streams; a declared length over the limit is refused before the first byte."""
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdigit() and int(declared) > limit:
+            raise TooLarge(f"The body may have at most {limit} bytes.")
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                self.refusal = TooLarge(f"The body may have at most {limit} bytes.")
+                raise self.refusal
+            return message
+
+        return counted
+
     async def send(self, message: Message) -> None:
+        if self.refusal is not None and not self.begun.is_set():
+            # The app may answer its own way to a body that was cut off; the refusal is the answer.
+            return
         if message["type"] == "http.response.start":
             self.begun.set()
             headers = MutableHeaders(scope=message)
@@ -163,6 +196,7 @@ class _Exchange:
     async def fail(self, problem: Problem, scope: Scope, receive: Receive) -> None:
         if self.begun.is_set():
             raise problem
+        self.refusal = None
         body = orjson.dumps(problem.body(self._request_id))
         response = Response(body, problem.status, problem.headers, "application/problem+json")
         await response(scope, receive, self.send)
@@ -176,24 +210,6 @@ def _clean(scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
         if not FORGEABLE.fullmatch(plain) and plain != "x-request-id":
             kept.append((name, value))
     return [*kept, (b"x-request-id", request_id.encode())]
-
-
-def _limited(receive: Receive, limit: int, scope: Scope) -> Receive:
-    """Count the body as it streams; a declared length over the limit is refused before the first byte."""
-    declared = Headers(scope=scope).get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
-        raise TooLarge(f"The body may have at most {limit} bytes.")
-    received = 0
-
-    async def limited() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > limit:
-            raise TooLarge(f"The body may have at most {limit} bytes.")
-        return message
-
-    return limited
 
 
 def _json(body: dict[str, Any]) -> Response:

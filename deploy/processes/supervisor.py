@@ -65,7 +65,7 @@ def processes_of(home: Home, amqp_url: str) -> list[Child]:
         **os.environ,
         **addresses,
         "AMQP_URL": amqp_url,
-        "GATEWAY_LISTEN": f"http://127.0.0.1:{home.port}",
+        "GATEWAY_LISTEN": f"http://:{home.port}",
         "PYTHONUNBUFFERED": "1",
     }
 
