@@ -48,9 +48,11 @@ class Hasher:
         fits = await self._run(lambda: self._fits(password, stored or self._nobody))
         return fits and stored is not None
 
-    def is_outdated(self, stored: str) -> bool:
-        """Whether a hash was made with another algorithm or other parameters than today's."""
-        return stored.startswith(BCRYPT_PREFIXES) or self._argon2.check_needs_rehash(stored)
+    async def renewed(self, password: str, stored: str) -> str | None:
+        """A hash by today's algorithm and parameters, or None when the stored one is that already."""
+        if stored.startswith(BCRYPT_PREFIXES) or self._argon2.check_needs_rehash(stored):
+            return await self.hash(password)
+        return None
 
     def _fits(self, password: str, stored: str) -> bool:
         if stored.startswith(BCRYPT_PREFIXES):

@@ -29,6 +29,7 @@ from services.accounts.schemas import (
     TokenBody,
     UserRead,
 )
+from services.accounts.settings import AccountsSettings
 from services.accounts.tokens import digest, new_device_token
 from services.accounts.usecases.sessions import Device
 from services.accounts.verification import expired_cookie
@@ -36,7 +37,7 @@ from shared.errors import Forbidden
 from shared.identity import Caller
 from shared.routing import Router, public, user
 
-DEVICE_COOKIE_SECONDS = 365 * 24 * 3600
+DAY_SECONDS = 24 * 3600
 SLOW_DOWN = "Too many tries. Please wait a little."
 REFERRAL_COOKIE = re.compile(r"(?P<code>[A-Za-z0-9_-]{1,64})(\.(?P<click>[A-Za-z0-9_-]{1,64}))?")
 
@@ -132,23 +133,21 @@ async def log_in(body: LoginBody, accounts: InAccounts, origin: From, response: 
     await _limit_login(accounts, origin, email)
     checked = await usecases.check_login(accounts.runtime.database, accounts.parts.hasher, email, body.password)
     device = Device(origin.device.ip, origin.device.user_agent, origin.device.token or new_device_token())
-    async with accounts.runtime.database.write() as session:
-        opened = await usecases.open_session(session, checked, device, now=accounts.now, settings=accounts.settings)
-    _set_cookies(response, accounts, opened, device)
-    read = UserRead.model_validate(opened.user)
-    return LoginRead(session_token=opened.token, user=read, expires_at=opened.session.expires_at)
+    database, settings, now = accounts.runtime.database, accounts.settings, accounts.now
+    opened = await usecases.open_session(database, checked, device, now=now, settings=settings)
+    _set_cookies(response, settings, opened, device)
+    user = UserRead.model_validate(opened.user)
+    return LoginRead(session_token=opened.token, user=user, expires_at=opened.expires_at)
 
 
 async def _limit_login(accounts: Accounts, origin: Origin, email: str) -> None:
     """Strangers use up an account's tries without locking its owner out: a browser the owner signed in from has tries
     of its own."""
-    account = account_key(email)
-    await accounts.limit(SLOW_DOWN, login_network=origin.network)
-    token = origin.device.token
+    account, network, token = account_key(email), origin.network, origin.device.token
+    keys = {"login_account_network": f"{account}:{network}", "login_account": account}
     if token and await _knows_device(accounts, email, token):
-        await accounts.limit(SLOW_DOWN, login_device=f"{account}:{account_key(token)}")
-        return
-    await accounts.limit(SLOW_DOWN, login_account_network=f"{account}:{origin.network}", login_account=account)
+        keys = {"login_device": f"{account}:{account_key(token)}"}
+    await accounts.limit(SLOW_DOWN, login_network=network, **keys)
 
 
 async def _knows_device(accounts: Accounts, email: str, token: str) -> bool:
@@ -156,12 +155,10 @@ async def _knows_device(accounts: Accounts, email: str, token: str) -> bool:
         return await repository.knows_device(session, email, digest(token))
 
 
-def _set_cookies(response: Response, accounts: Accounts, opened: usecases.Opened, device: Device) -> None:
-    settings = accounts.settings
-    seconds = int((opened.session.expires_at - opened.session.created_at).total_seconds())
+def _set_cookies(response: Response, settings: AccountsSettings, opened: usecases.Opened, device: Device) -> None:
     for name, value, max_age in (
-        (settings.cookie_name, opened.token, seconds),
-        (settings.device_cookie_name, device.token or "", DEVICE_COOKIE_SECONDS),
+        (settings.cookie_name, opened.token, settings.session_absolute_days * DAY_SECONDS),
+        (settings.device_cookie_name, device.token or "", 365 * DAY_SECONDS),
     ):
         response.set_cookie(
             name, value, max_age=max_age, path="/", secure=settings.is_secure, httponly=True, samesite="lax"

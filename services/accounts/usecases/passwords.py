@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -13,6 +14,9 @@ from services.accounts.hashing import Hasher
 from services.accounts.models import ACTIVE, OneTimeToken, User
 from services.accounts.usecases.mailing import ask_for_mail
 from shared.database import Database, WriteSession
+
+_LOGIN = "SELECT id, password_hash, status FROM users WHERE email = %(email)s"
+_OWN = "SELECT id, password_hash, status FROM users WHERE id = %(user_id)s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +31,28 @@ class Checked:
 async def check_login(database: Database, hasher: Hasher, email: str, password: str) -> Checked:
     """Whose password this is. Raises CredentialsRejected alike, and after the same time, for an unknown address, a
     wrong password and a closed account. No connection is held while hashing."""
-    async with database.read() as session:
-        user = await repository.find_user_by_email(session, normalised(email))
-    return await _check(hasher, user, password)
+    async with database.pool.connection() as connection:
+        row = await (await connection.execute(_LOGIN, {"email": normalised(email)})).fetchone()
+    return await _check(hasher, row, password)
 
 
 async def check_own_password(database: Database, hasher: Hasher, user_id: UUID, password: str) -> Checked:
     """The same for somebody signed in. Raises PasswordWrong."""
-    async with database.read() as session:
-        user = await repository.get_user(session, user_id)
+    async with database.pool.connection() as connection:
+        row = await (await connection.execute(_OWN, {"user_id": user_id})).fetchone()
     try:
-        return await _check(hasher, user, password)
+        return await _check(hasher, row, password)
     except CredentialsRejected as error:
         raise PasswordWrong from error
 
 
-async def _check(hasher: Hasher, user: User | None, password: str) -> Checked:
-    stored = user.password_hash if user else None
+async def _check(hasher: Hasher, row: dict[str, Any] | None, password: str) -> Checked:
+    stored = row["password_hash"] if row else None
     fits = await hasher.matches(password, stored)
     # State comes after the hash, so that a closed account answers as slowly as a wrong password.
-    if not fits or user is None or stored is None or user.status != ACTIVE:
+    if not fits or row is None or row["status"] != ACTIVE:
         raise CredentialsRejected
-    return Checked(user.id, stored, await hasher.hash(password) if hasher.is_outdated(stored) else None)
+    return Checked(row["id"], row["password_hash"], await hasher.renewed(password, row["password_hash"]))
 
 
 async def change_password(session: WriteSession, checked: Checked, new_hash: str, *, now: datetime) -> User:

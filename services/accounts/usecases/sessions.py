@@ -2,25 +2,46 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert
 
 from services.accounts import repository
 from services.accounts.devices import label_of
 from services.accounts.errors import CredentialsRejected, SessionNotFound
-from services.accounts.models import ACTIVE, KnownDevice, User, UserSession
+from services.accounts.models import User, UserSession
 from services.accounts.revocation import forget_credentials
 from services.accounts.settings import AccountsSettings
 from services.accounts.tokens import digest, new_session_token
 from services.accounts.usecases.passwords import Checked
 from shared.contracts.accounts import SessionRevoked
-from shared.database import WriteSession
+from shared.database import Database, WriteSession
 from shared.events.outbox import publish
 from shared.ids import new_id
 
 LONGEST_USER_AGENT = 512
+
+# The lock makes a login and whatever closes the account or changes the password come one after the other.
+_OPEN = """
+    WITH owner AS (
+        SELECT *, email_verified_at IS NOT NULL AS email_verified FROM users
+         WHERE id = %(user_id)s AND status = 'active' AND password_hash = %(stored_hash)s FOR NO KEY UPDATE
+    ), renewed AS (
+        UPDATE users SET password_hash = %(renewed_hash)s
+         WHERE id IN (SELECT id FROM owner) AND %(renewed_hash)s::text IS NOT NULL
+    ), opened AS (
+        INSERT INTO user_sessions (id, user_id, token, created_at, last_seen_at, idle_expires_at, expires_at,
+                                   ip, user_agent, device_label, aal, auth_time)
+        SELECT %(session_id)s, id, %(token)s, %(now)s, %(now)s, %(idle_expires_at)s, %(expires_at)s,
+               %(ip)s::inet, %(user_agent)s, %(device_label)s, 1, %(now)s FROM owner
+    ), device AS (
+        INSERT INTO known_devices (user_id, device_hash, first_seen_at, last_seen_at)
+        SELECT id, %(device_hash)s, %(now)s, %(now)s FROM owner WHERE %(device_hash)s::bytea IS NOT NULL
+        ON CONFLICT (user_id, device_hash) DO UPDATE SET last_seen_at = EXCLUDED.last_seen_at
+    )
+    SELECT * FROM owner
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,54 +55,39 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A new session; its token exists only here and with the caller."""
+    """A new session and its user's row; the token exists only here and with the caller."""
 
     token: str
-    user: User
-    session: UserSession
+    user: dict[str, Any]
+    expires_at: datetime
 
 
 async def open_session(
-    session: WriteSession, checked: Checked, device: Device, *, now: datetime, settings: AccountsSettings
+    database: Database, checked: Checked, device: Device, *, now: datetime, settings: AccountsSettings
 ) -> Opened:
-    """Sign in whoever passed the password check. Raises CredentialsRejected when the account closed or the password
-    changed since the check."""
-    user = await session.get(User, checked.user_id, with_for_update=True)
-    if user is None or user.status != ACTIVE or user.password_hash != checked.stored_hash:
-        raise CredentialsRejected
-    if checked.renewed_hash:
-        user.password_hash = checked.renewed_hash
+    """Sign in whoever passed the password check, in one statement: logins come in bursts, and the hash should be all
+    that they cost. Raises CredentialsRejected when the account closed or the password changed since the check."""
     token = new_session_token()
-    opened = _session_of(user, token, device, now, settings)
-    session.add(opened)
-    await session.flush()
-    if device.token:
-        await _remember_device(session, user.id, device.token, now)
-    return Opened(token, user, opened)
-
-
-def _session_of(user: User, token: str, device: Device, now: datetime, settings: AccountsSettings) -> UserSession:
-    return UserSession(
-        id=new_id(),
-        user_id=user.id,
-        token_hash=digest(token),
-        created_at=now,
-        last_seen_at=now,
-        idle_expires_at=now + timedelta(days=settings.session_idle_days),
-        expires_at=now + timedelta(days=settings.session_absolute_days),
-        ip=device.ip,
-        user_agent=device.user_agent[:LONGEST_USER_AGENT] or None,
-        device_label=label_of(device.user_agent),
-        aal=1,
-        auth_time=now,
-    )
-
-
-async def _remember_device(session: WriteSession, user_id: UUID, token: str, now: datetime) -> None:
-    row = {"user_id": user_id, "device_hash": digest(token), "first_seen_at": now, "last_seen_at": now}
-    statement = insert(KnownDevice).values(row)
-    known = statement.on_conflict_do_update(index_elements=["user_id", "device_hash"], set_={"last_seen_at": now})
-    await session.execute(known)
+    expires_at = now + timedelta(days=settings.session_absolute_days)
+    values = {
+        "user_id": checked.user_id,
+        "stored_hash": checked.stored_hash,
+        "renewed_hash": checked.renewed_hash,
+        "session_id": new_id(),
+        "token": digest(token),
+        "now": now,
+        "idle_expires_at": now + timedelta(days=settings.session_idle_days),
+        "expires_at": expires_at,
+        "ip": device.ip,
+        "user_agent": device.user_agent[:LONGEST_USER_AGENT] or None,
+        "device_label": label_of(device.user_agent),
+        "device_hash": digest(device.token) if device.token else None,
+    }
+    async with database.pool.connection() as connection:
+        user = await (await connection.execute(_OPEN, values)).fetchone()
+    if user is None:
+        raise CredentialsRejected
+    return Opened(token, user, expires_at)
 
 
 async def reauthenticate(session: WriteSession, checked: Checked, session_id: UUID, *, now: datetime) -> None:
