@@ -93,7 +93,7 @@ class Story:
         known = self.told.get(job.id)
         if known is None:
             return self.begin(job)
-        if job.version < known.version or (job.version == known.version and self._place(job) == known.place):
+        if job.version < known.version or (job.version == known.version and self._place(job) in {None, known.place}):
             known.at = time.monotonic()
             return []
         events = self._between(known, job)

@@ -9,6 +9,20 @@ async def svc():
         yield running
 
 
+@pytest_asyncio.fixture(scope="module")
+async def steady():
+    """One service for many tests that change nothing they share: a database of their own would cost them more."""
+    async with jobs_service(extra_tools="tests.support.job_tools") as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def visitor(steady):
+    """Somebody new at the steady service."""
+    async with steady.client(someone()) as client:
+        yield client
+
+
 @pytest_asyncio.fixture
 async def user_id():
     return someone()

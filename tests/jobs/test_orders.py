@@ -44,14 +44,14 @@ async def test_other_people_s_jobs_do_not_exist(svc, client):
         assert (await stranger.get("/v1/jobs")).json() == {"items": [], "next_cursor": None}
 
 
-async def test_nobody_without_a_credential_orders_anything(svc):
-    async with svc.client() as nobody:
+async def test_nobody_without_a_credential_orders_anything(steady):
+    async with steady.client() as nobody:
         assert (await order(nobody)).status_code == 401
         assert (await nobody.get("/v1/tools")).status_code == 200
 
 
-async def test_an_api_key_needs_the_scope(svc):
-    async with svc.client(someone(), scopes=["jobs:read"]) as reader:
+async def test_an_api_key_needs_the_scope(steady):
+    async with steady.client(someone(), scopes=["jobs:read"]) as reader:
         assert (await order(reader)).status_code == 403
         assert (await reader.get("/v1/jobs")).status_code == 200
 
@@ -76,8 +76,8 @@ async def test_an_api_key_needs_the_scope(svc):
         ({"prompt": "no tool"}, "invalid", "tool"),
     ],
 )
-async def test_an_impossible_order_names_what_is_wrong(client, body, code, field):
-    answer = await client.post("/v1/ai/jobs", json=body)
+async def test_an_impossible_order_names_what_is_wrong(visitor, body, code, field):
+    answer = await visitor.post("/v1/ai/jobs", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
     if field:
         assert field in [entry["field"] for entry in answer.json()["errors"]]
@@ -86,8 +86,8 @@ async def test_an_impossible_order_names_what_is_wrong(client, body, code, field
 @pytest.mark.parametrize(
     "body", [b'{"tool": "memes", "prompt": "\\ud800"}', b'{"tool":"memes","options":{"a":"\\udfff"}}']
 )
-async def test_half_a_character_is_refused(client, body):
-    answer = await client.post("/v1/ai/jobs", content=body, headers={"Content-Type": "application/json"})
+async def test_half_a_character_is_refused(visitor, body):
+    answer = await visitor.post("/v1/ai/jobs", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
 
 
@@ -134,8 +134,8 @@ async def test_an_estimate_tells_the_cost_and_writes_nothing(svc, client, user_i
     assert await svc.rows("SELECT * FROM usage_counters") == []
 
 
-async def test_the_catalogue_says_what_works_and_what_does_not_yet(client):
-    tools = {tool["id"]: tool for tool in (await client.get("/v1/tools")).json()["items"]}
+async def test_the_catalogue_says_what_works_and_what_does_not_yet(visitor):
+    tools = {tool["id"]: tool for tool in (await visitor.get("/v1/tools")).json()["items"]}
     assert {name for name, tool in tools.items() if tool["available"]} == {"memes", "images"}
     assert tools["images"]["kind"] == "design"
     assert "n" in tools["images"]["options_schema"]["properties"]
@@ -189,6 +189,6 @@ async def test_a_job_for_later_waits_for_its_time(svc, client):
     assert str((await claimed(svc)).job_id) == job["id"]
 
 
-async def test_prefer_wait_answers_late_rather_than_never(client):
-    answer = await order(client, headers={"Prefer": "wait=1"})
+async def test_prefer_wait_answers_late_rather_than_never(visitor):
+    answer = await order(visitor, headers={"Prefer": "wait=1"})
     assert (answer.status_code, answer.json()["status"]) == (202, "PENDING")

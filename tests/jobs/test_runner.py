@@ -1,28 +1,180 @@
+# ruff: noqa: ASYNC110, ASYNC240 - what happens in other processes can only be polled for.
 """Jobs through a real runner: forked children, real files, real endings."""
 
+import asyncio
+import io
+import os
+import signal
+import time
+from pathlib import Path
+
 import pytest_asyncio
+from PIL import Image
 
-from tests.support.jobs import jobs_with_runner, ordered, picture, someone, until, upload
+from services.jobs import operator
+from services.jobs.runner.processes import session_members, start_ticks
+from tests.support.jobs import grant_plan, jobs_with_runner, order, ordered, picture, someone, until, upload
 
 
-@pytest_asyncio.fixture
-async def live(tmp_path):
-    async with jobs_with_runner(tmp_path) as running:
+@pytest_asyncio.fixture(scope="module")
+async def live(tmp_path_factory):
+    """One runner for all tests of this file that don't end it: warming one up takes seconds."""
+    async with jobs_with_runner(tmp_path_factory.mktemp("runner")) as running:
         yield running
 
 
-async def test_a_meme_runs_from_order_to_file(live):
+@pytest_asyncio.fixture
+async def creator(live):
     async with live.client(someone()) as client:
-        photo = await upload(client, picture())
-        job = await ordered(client, "memes", prompt="it works | on my machine", input_files=[photo])
-        done = await until(client, job["id"])
-        assert done["status"] == "COMPLETED", done
-        file = done["result"]["files"][0]
-        content = (await client.get(file["url"])).content
-        assert content[:3] == b"\xff\xd8\xff"
-        assert len(content) == file["bytes"]
-        redirect = await client.get(f"/v1/jobs/{job['id']}/result")
-        assert redirect.status_code == 302
-        usage = (await client.get("/v1/jobs/usage")).json()
-        assert usage["images"]["used"] == 1
-        assert usage["ai_generations"] | {"resets_at": ""} == {"used": 1, "reserved": 0, "limit": 10, "resets_at": ""}
+        yield client
+
+
+async def gone(pid, seconds=6):
+    async with asyncio.timeout(seconds):
+        while start_ticks(pid) is not None:
+            await asyncio.sleep(0.05)
+
+
+async def written(path: Path, seconds=8) -> str:
+    async with asyncio.timeout(seconds):
+        while not path.exists() or not path.read_text():
+            await asyncio.sleep(0.02)
+    return path.read_text()
+
+
+async def test_a_meme_runs_from_order_to_file(live, creator):
+    photo = await upload(creator, picture())
+    job = await ordered(creator, "memes", prompt="it works | on my machine", input_files=[photo])
+    done = await until(creator, job["id"])
+    assert done["status"] == "COMPLETED", done
+    file = done["result"]["files"][0]
+    content = (await creator.get(file["url"])).content
+    assert Image.open(io.BytesIO(content)).get_format_mimetype() == file["content_type"]
+    assert len(content) == file["bytes"]
+    assert done["engine"]["provider"] == "local"
+    usage = (await creator.get("/v1/jobs/usage")).json()
+    assert usage["images"]["used"] == 1
+    assert usage["ai_generations"] | {"resets_at": ""} == {"used": 1, "reserved": 0, "limit": 10, "resets_at": ""}
+
+
+async def test_whoever_prefers_to_wait_gets_the_result_at_once(creator):
+    headers = {"Prefer": "wait=15", "Idempotency-Key": "k"}
+    answer = await order(creator, "images", prompt="A quiet evening by the sea", headers=headers, seed=3)
+    assert (answer.status_code, answer.json()["status"]) == (200, "COMPLETED")
+    assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['id']}"
+    again = await order(creator, "images", prompt="A quiet evening by the sea", headers=headers, seed=3)
+    assert again.json()["id"] == answer.json()["id"]
+    assert again.headers["Idempotency-Replayed"] == "true"
+
+
+async def test_cancelling_kills_everything_the_work_started(live, creator, tmp_path):
+    note = tmp_path / "pids"
+    job = await ordered(creator, "grandchild", options={"note": str(note)})
+    child, grandchild = map(int, (await written(note)).split())
+    assert set(session_members(child)) == {child, grandchild}
+    started = time.monotonic()
+    assert (await creator.post(f"/v1/jobs/{job['id']}/cancel")).status_code == 202
+    done = await until(creator, job["id"])
+    assert done["status"] == "CANCELLED"
+    await gone(grandchild)
+    assert session_members(child) == []
+    assert time.monotonic() - started < 6
+    assert await live.runtime.storage.list(f"results/{job['id']}") == []
+    usage = (await creator.get("/v1/jobs/usage")).json()["ai_generations"]
+    assert (usage["used"], usage["reserved"]) == (0, 0)
+
+
+async def test_a_dead_child_takes_its_own_children_along(creator, tmp_path):
+    note = tmp_path / "pids"
+    job = await ordered(creator, "grandchild", options={"note": str(note), "seconds": -1})
+    child, grandchild = map(int, (await written(note)).split())
+    done = await until(creator, job["id"])
+    assert (done["status"], done["error"]["code"]) == ("FAILED", "ENGINE_FAILED")
+    await gone(grandchild)
+    assert session_members(child) == []
+
+
+async def test_a_poisonous_job_stops_and_others_keep_flowing(live):
+    async with live.client(someone()) as bad, live.client(someone()) as good:
+        poison = await ordered(bad, "crash")
+        others = [await ordered(good, "sleep") for _ in range(3)]
+        ended = await until(bad, poison["id"])
+        assert (ended["status"], ended["error"]["code"], ended["attempt"]) == ("FAILED", "ENGINE_FAILED", 2)
+        for other in others:
+            assert (await until(good, other["id"]))["status"] == "COMPLETED"
+    assert await operator.reconcile(live.runtime) == []
+
+
+async def test_a_failure_that_passes_is_tried_again(creator, tmp_path):
+    job = await ordered(creator, "flaky", options={"note": str(tmp_path / "tries"), "times": 2})
+    done = await until(creator, job["id"])
+    assert (done["status"], done["attempt"], done["error"]) == ("COMPLETED", 3, None)
+
+
+async def test_an_engine_s_bug_ends_the_job_with_its_trace_kept_for_staff(live, creator):
+    job = await ordered(creator, "fail")
+    done = await until(creator, job["id"])
+    assert (done["status"], done["error"]["code"]) == ("FAILED", "INTERNAL")
+    assert "bug" not in str(done["error"])
+    query = "SELECT detail, outcome FROM job_attempts WHERE job_id = %(id)s ORDER BY attempt"
+    rows = await live.rows(query, id=job["id"])
+    assert [row["outcome"] for row in rows] == ["RETRY"] * 3
+    assert "RuntimeError: an engine's bug" in rows[0]["detail"]
+
+
+async def test_a_refusal_of_the_engine_is_final_and_says_why(creator):
+    done = await until(creator, (await ordered(creator, "refuse"))["id"])
+    assert done["error"] == {"code": "INVALID_INPUT", "message": "No such thing can be made.", "retryable": False}
+    assert done["attempt"] == 1
+
+
+async def test_an_engine_can_not_hand_out_files_from_elsewhere(live, creator):
+    done = await until(creator, (await ordered(creator, "mischief"))["id"])
+    assert done["status"] == "FAILED"
+    assert await live.runtime.storage.list(f"results/{done['id']}") == []
+
+
+async def test_work_that_stalls_or_takes_too_long_is_stopped(tmp_path):
+    limits = {"stall_seconds": 0.6, "timeout_seconds": 2, "retry_base_seconds": 0.01}
+    async with jobs_with_runner(tmp_path, **limits) as live, live.client(someone()) as client:
+        stalled = await until(client, (await ordered(client, "stall"))["id"], seconds=30)
+        assert (stalled["status"], stalled["error"]["code"]) == ("FAILED", "STALLED")
+        late = await until(client, (await ordered(client, "sleep", options={"seconds": 60}))["id"], seconds=30)
+        assert (late["status"], late["error"]["code"]) == ("FAILED", "TIMEOUT")
+
+
+async def test_a_draining_runner_finishes_what_is_short_and_hands_back_what_is_long(tmp_path):
+    async with jobs_with_runner(tmp_path, drain_seconds=1.5, interactive_slots=2) as live:
+        user_id = someone()
+        await grant_plan(live, user_id, max_running=5)
+        async with live.client(user_id) as client:
+            short = await ordered(client, "sleep", options={"seconds": 1})
+            long = await ordered(client, "sleep", options={"seconds": 60})
+            waiting = await ordered(client, "sleep")
+            await until(client, long["id"], "PROCESSING")
+            # What SIGTERM does by way of the lifespan, while the service goes on answering.
+            runner = live.runtime.parts.runner
+            await runner._drain([])
+            states = [(await client.get(f"/v1/jobs/{job['id']}")).json() for job in (short, long, waiting)]
+            assert [state["status"] for state in states] == ["COMPLETED", "PENDING", "PENDING"]
+            assert states[1]["reason"] == "released"
+            [row] = await live.rows("SELECT failures, crashes, losses FROM job_queue WHERE state = 0 AND attempt = 1")
+            assert row == {"failures": 0, "crashes": 0, "losses": 0}
+        assert await operator.reconcile(live.runtime) == []
+
+
+async def test_when_the_warm_parent_dies_its_work_is_handed_back_and_a_new_one_takes_over(live, creator):
+    job = await ordered(creator, "sleep", options={"seconds": 2})
+    await until(creator, job["id"], "PROCESSING")
+    workshop = live.runtime.parts.runner.workshop
+    first = workshop.pid
+    os.kill(first, signal.SIGKILL)
+    done = await until(creator, job["id"], seconds=30)
+    assert (done["status"], done["attempt"]) == ("COMPLETED", 2)
+    assert workshop.pid != first
+
+
+async def test_the_warm_parent_has_a_single_thread(live):
+    workshop = live.runtime.parts.runner.workshop
+    await workshop.wait_until_ready()
+    assert len(list(Path(f"/proc/{workshop.pid}/task").iterdir())) == 1

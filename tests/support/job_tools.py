@@ -27,10 +27,9 @@ def _made(ctx, text="done"):
 
 
 def sleep(ctx, prompt, options):
-    end = time.monotonic() + options.seconds
-    while time.monotonic() < end:
-        share = 1 - (end - time.monotonic()) / options.seconds
-        ctx.progress(int(share * 100), "sleeping")
+    began = time.monotonic()
+    while (slept := time.monotonic() - began) < options.seconds:
+        ctx.progress(int(slept / options.seconds * 100), f"slept {slept:.1f} s")
         time.sleep(min(0.1, options.seconds))
     return _made(ctx)
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import io
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
+import orjson
+import uvicorn
 from PIL import Image
 
 from services.jobs.app import service
@@ -121,3 +123,37 @@ async def upload(client: httpx.AsyncClient, content: bytes, *, name: str = "phot
 
 def someone() -> UUID:
     return new_id()
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves the signals to pytest."""
+
+    @contextmanager
+    def capture_signals(self):
+        yield
+
+
+@asynccontextmanager
+async def served(svc: RunningService):
+    """The service on a real port, for what an in-process client can't show: streams and disconnects."""
+    server = _QuietServer(uvicorn.Config(svc.app, port=0, host="127.0.0.1", lifespan="off", log_config=None))
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = server.force_exit = True
+        await task
+
+
+async def read_events(response: httpx.Response):
+    """The events of a stream, as (name, id, data); comments are left out."""
+    event: dict[str, str] = {}
+    async for line in response.aiter_lines():
+        if line:
+            name, _, value = line.partition(": ")
+            event[name] = value
+        elif event.pop("retry", None) is None and "event" in event:
+            yield event["event"], event["id"], orjson.loads(event["data"])
+            event = {}

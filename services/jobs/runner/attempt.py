@@ -64,6 +64,8 @@ class Attempt:
         self.prefix = f"results/{self.claim.job_id}/{self.claim.attempt}-{self.key[:8]}"
         self._began = self._moved = self._heard = time.monotonic()
         self._over, self._changed = asyncio.Event(), asyncio.Event()
+        self._beating = asyncio.Lock()
+        self._cancels_heard = self.bench.wakeups.cancel.count
         self._ending_work: asyncio.Task[None] | None = None
 
     async def run(self) -> str:
@@ -73,6 +75,9 @@ class Attempt:
             await self._work()
             return await self._settle()
         finally:
+            async with self._beating:
+                # Cut off in the middle of a heartbeat, its connection would have to be thrown away.
+                keeper.cancel()
             await end_tasks([keeper])
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
@@ -138,15 +143,16 @@ class Attempt:
 
     async def _keep_lease(self) -> None:
         """Report and renew until the attempt is settled; watch for calls to stop, stalls and time-outs meanwhile."""
-        cancels = self.bench.wakeups.cancel
+        cancels, heard = self.bench.wakeups.cancel, self._cancels_heard
         while True:
-            heard = cancels.count
-            await self._beat()
-            await self._check_times()
-            self._changed.clear()
             pause = self.bench.settings.heartbeat_seconds * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-            await asyncio.sleep(FASTEST_REPORT_SECONDS)
             await self._wait_for_news(heard, min(pause, self._next_check()))
+            heard = cancels.count
+            self._changed.clear()
+            async with self._beating:
+                await self._beat()
+            await self._check_times()
+            await asyncio.sleep(FASTEST_REPORT_SECONDS)
 
     async def _wait_for_news(self, heard: int, pause: float) -> None:
         """Until there is progress to report, somebody called something off, or `pause` is over."""

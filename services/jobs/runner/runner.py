@@ -101,9 +101,9 @@ class Runner:
     async def _work_lane(self, lane: str, slots: int) -> None:
         """Fill the lane's free slots, then wait for a hint, an end, or the next poll."""
         tools, work, free = self._catalogue.tools_of(lane), self._wakeups.work, asyncio.Semaphore(slots)
-        await self.workshop.wait_until_ready()
         while not self._draining.is_set():
             await free.acquire()
+            await self.workshop.wait_until_ready()
             seen = work.count
             claim = None if self._draining.is_set() else await self._claim(lane, tools)
             if claim is not None:
