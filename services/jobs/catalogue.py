@@ -68,7 +68,8 @@ class Catalogue:
 
     def family_of(self, tool_id: str) -> str:
         """The family of a tool that is known by its id alone; raises ToolUnknown."""
-        for tool in (*self.shipped.values(), *self.extra.values(), *ANNOUNCED):
+        known: list[Tool | Announced] = [*self.shipped.values(), *self.extra.values(), *ANNOUNCED]
+        for tool in known:
             if tool.id == tool_id:
                 return tool.family
         raise ToolUnknown("There is no tool with this name.")

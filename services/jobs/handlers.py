@@ -1,5 +1,8 @@
 """Events in: what billing allows, and whom accounts has locked out."""
 
+from datetime import datetime
+from uuid import UUID
+
 from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -36,7 +39,7 @@ async def keep_entitlement(session: WriteSession, event: EntitlementChanged, con
 
 
 async def _move_period(
-    session: WriteSession, start: object, event: EntitlementChanged, period: dict[str, object]
+    session: WriteSession, start: datetime, event: EntitlementChanged, period: dict[str, datetime]
 ) -> None:
     """Carry what was used before billing first spoke into the period that it names: a later anchor refills nothing."""
     if start == period["period_start"]:
@@ -76,7 +79,7 @@ async def let_in(session: WriteSession, event: UserEnabled, _context: EventConte
     await _set_disabled(session, event.user_id, None)
 
 
-async def _set_disabled(session: WriteSession, user_id: object, at: object) -> None:
+async def _set_disabled(session: WriteSession, user_id: UUID, at: datetime | None) -> None:
     await session.execute(update(Entitlement).where(Entitlement.user_id == user_id).values(disabled_at=at))
 
 
