@@ -1,0 +1,178 @@
+"""Every SELECT of the affiliates."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, exists, func, select
+
+from services.community.affiliates.codes import CODE
+from services.community.affiliates.models import (
+    ATTRIBUTED,
+    Affiliate,
+    Click,
+    Commission,
+    DisputeFact,
+    Entry,
+    PaymentFact,
+    Payout,
+    PayoutEntry,
+    RatePeriod,
+    Referral,
+)
+from services.community.errors import AffiliateNotFound
+from shared.database import ReadSession, WriteSession
+from shared.pagination import after
+
+
+async def lock_customer(session: WriteSession, user_id: UUID) -> None:
+    """One transaction at a time may decide what a user's payments earn: a registration and a payment that pass each
+    other unseen would lose the commission."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"customer:{user_id}", 0))))
+
+
+async def find_affiliate_of(session: ReadSession, user_id: UUID) -> Affiliate | None:
+    return await session.scalar(select(Affiliate).where(Affiliate.user_id == user_id))
+
+
+async def get_affiliate_of(session: ReadSession, user_id: UUID) -> Affiliate:
+    affiliate = await find_affiliate_of(session, user_id)
+    if affiliate is None:
+        raise AffiliateNotFound("Apply to the affiliate programme first.")
+    return affiliate
+
+
+async def find_affiliate_by_code(session: ReadSession, code: str) -> Affiliate | None:
+    if not CODE.fullmatch(code):
+        return None
+    return await session.scalar(select(Affiliate).where(Affiliate.affiliate_code == code))
+
+
+async def get_affiliate(session: ReadSession, affiliate_id: UUID) -> Affiliate:
+    affiliate = await session.get(Affiliate, affiliate_id)
+    if affiliate is None:
+        raise AffiliateNotFound
+    return affiliate
+
+
+async def lock_affiliate(session: WriteSession, affiliate_id: UUID) -> Affiliate:
+    affiliate = await session.get(Affiliate, affiliate_id, with_for_update=True)
+    if affiliate is None:
+        raise AffiliateNotFound
+    return affiliate
+
+
+async def list_affiliates(
+    session: ReadSession, status: str | None, values: Sequence[Any] | None, limit: int
+) -> Sequence[Affiliate]:
+    statement = select(Affiliate)
+    if status:
+        statement = statement.where(Affiliate.status == status)
+    return await _page(session, after(statement, [Affiliate.id], values, descending=True), limit)
+
+
+async def find_rate(session: ReadSession, affiliate_id: UUID, at: datetime) -> int:
+    """The rate in basis points at a time; 0 before approval and while suspended."""
+    statement = (
+        select(RatePeriod.rate_bp)
+        .where(RatePeriod.affiliate_id == affiliate_id, RatePeriod.effective_from <= at)
+        .order_by(RatePeriod.effective_from.desc())
+        .limit(1)
+    )
+    return await session.scalar(statement) or 0
+
+
+async def has_rate(session: ReadSession, affiliate_id: UUID) -> bool:
+    """Whether the affiliate was ever approved."""
+    return bool(await session.scalar(select(exists().where(RatePeriod.affiliate_id == affiliate_id))))
+
+
+async def find_click(session: ReadSession, click_id: UUID) -> Click | None:
+    return await session.get(Click, click_id)
+
+
+async def count_clicks(session: ReadSession, affiliate_id: UUID) -> int:
+    return await session.scalar(select(func.count()).where(Click.affiliate_id == affiliate_id)) or 0
+
+
+async def count_referrals(session: ReadSession, affiliate_id: UUID) -> int:
+    mine = (Referral.affiliate_id == affiliate_id, Referral.status == ATTRIBUTED)
+    return await session.scalar(select(func.count()).where(*mine)) or 0
+
+
+async def find_referral_of(session: ReadSession, user_id: UUID) -> Referral | None:
+    return await session.scalar(select(Referral).where(Referral.referred_user_id == user_id))
+
+
+async def list_referrals(
+    session: ReadSession, affiliate_id: UUID, values: Sequence[Any] | None, limit: int
+) -> Sequence[Referral]:
+    statement = select(Referral).where(Referral.affiliate_id == affiliate_id)
+    return await _page(session, after(statement, [Referral.created_at, Referral.id], values, descending=True), limit)
+
+
+async def list_attributed_referrals(session: ReadSession, affiliate_id: UUID) -> Sequence[Referral]:
+    statement = select(Referral).where(Referral.affiliate_id == affiliate_id, Referral.status == ATTRIBUTED)
+    return (await session.scalars(statement)).all()
+
+
+async def lock_payment(session: WriteSession, payment_id: UUID) -> PaymentFact | None:
+    return await session.get(PaymentFact, payment_id, with_for_update=True, populate_existing=True)
+
+
+async def list_payments_of(session: ReadSession, user_id: UUID) -> Sequence[PaymentFact]:
+    statement = select(PaymentFact).where(PaymentFact.user_id == user_id).order_by(PaymentFact.payment_id)
+    return (await session.scalars(statement)).all()
+
+
+async def list_outcomes(session: ReadSession, payment_id: UUID) -> Sequence[str | None]:
+    """How the payment's disputes ended; None for one that is open."""
+    return (await session.scalars(select(DisputeFact.outcome).where(DisputeFact.payment_id == payment_id))).all()
+
+
+async def find_commission(session: ReadSession, payment_id: UUID) -> Commission | None:
+    return await session.scalar(select(Commission).where(Commission.payment_id == payment_id))
+
+
+async def list_commissions(
+    session: ReadSession, affiliate_id: UUID, values: Sequence[Any] | None, limit: int
+) -> Sequence[Commission]:
+    statement = select(Commission).where(Commission.affiliate_id == affiliate_id)
+    return await _page(
+        session, after(statement, [Commission.created_at, Commission.id], values, descending=True), limit
+    )
+
+
+async def lock_due_commissions(session: WriteSession, now: datetime, limit: int) -> Sequence[Commission]:
+    """Commissions whose holding period is over and that nothing holds back. Skips what others work on."""
+    statement = (
+        select(Commission)
+        .where(
+            Commission.approved_at.is_(None), Commission.available_at <= now, ~Commission.held, Commission.amount > 0
+        )
+        .order_by(Commission.available_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def list_entries(session: ReadSession, commission_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """Entries of these commissions, oldest first, each with whether a payout has it."""
+    paid = exists().where(PayoutEntry.entry_id == Entry.id, Payout.id == PayoutEntry.payout_id, Payout.status == "paid")
+    statement = select(Entry, paid.label("paid")).where(Entry.commission_id.in_(commission_ids)).order_by(Entry.id)
+    return (await session.execute(statement)).all()
+
+
+async def list_payouts(
+    session: ReadSession, affiliate_id: UUID, values: Sequence[Any] | None, limit: int
+) -> Sequence[Payout]:
+    statement = select(Payout).where(Payout.affiliate_id == affiliate_id)
+    return await _page(session, after(statement, [Payout.id], values, descending=True), limit)
+
+
+async def _page(session: ReadSession, statement: Any, limit: int) -> Sequence[Any]:
+    """One row more than asked for tells whether there is a next page."""
+    rows: Sequence[Any] = (await session.scalars(statement.limit(limit + 1))).all()
+    return rows

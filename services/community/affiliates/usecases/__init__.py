@@ -1,0 +1,1 @@
+"""What the affiliate programme can do."""

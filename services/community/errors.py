@@ -1,0 +1,67 @@
+"""Community's typed problems."""
+
+from shared.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Unprocessable
+
+
+class TopicNotFound(NotFound):
+    code, title = "topic_not_found", "There is no such topic"
+
+
+class CommentNotFound(NotFound):
+    code, title = "comment_not_found", "There is no such comment"
+
+
+class FaqItemNotFound(NotFound):
+    code, title = "faq_item_not_found", "There is no such question"
+
+
+class AffiliateNotFound(NotFound):
+    code, title = "affiliate_not_found", "There is no such affiliate"
+
+
+class LinkNotFound(NotFound):
+    code, title = "link_not_found", "This link leads nowhere"
+
+
+class NotYours(Forbidden):
+    code, title = "not_yours", "Only the author may do this"
+
+
+class SelfVote(Forbidden):
+    code, title = "self_vote", "You can't vote for yourself"
+
+
+class TopicLocked(Conflict):
+    code, title = "topic_locked", "This topic takes no more comments"
+
+
+class NotAQuestion(Conflict):
+    code, title = "not_a_question", "Only a question has an accepted answer"
+
+
+class AlreadyAnAffiliate(Conflict):
+    code, title = "already_an_affiliate", "You have applied already"
+
+
+class WrongAffiliateState(Conflict):
+    code, title = "wrong_affiliate_state", "The affiliate's state does not allow this"
+
+
+class EditedMeanwhile(PreconditionFailed):
+    code, title = "edited_meanwhile", "Somebody else changed this meanwhile"
+
+
+class UnknownCategory(Unprocessable):
+    code, title = "unknown_category", "There is no such category"
+
+
+class UnknownParent(Unprocessable):
+    code, title = "unknown_parent", "The comment to answer is not in this topic"
+
+
+class UnacceptableText(Unprocessable):
+    code, title = "unacceptable_text", "This text can't be published"
+
+
+class IncompleteOrder(Unprocessable):
+    code, title = "incomplete_order", "Name each item of the category exactly once"

@@ -1,0 +1,1 @@
+"""The FAQ: categories and items in an order that staff decide."""

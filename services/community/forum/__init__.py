@@ -1,0 +1,1 @@
+"""The forum: topics, comments, votes, views and search."""

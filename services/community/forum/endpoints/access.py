@@ -1,0 +1,22 @@
+"""Who the caller is to the forum."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+from pydantic import StringConstraints
+
+from services.community.forum.rights import MODERATING, Actor
+from services.community.requests import Clean
+from shared.identity import Caller
+from shared.routing import user
+
+MayWrite = user(scope="community:write")
+
+
+async def _actor(caller: Caller) -> Actor:
+    return Actor(caller.user_id, moderates=bool(caller.roles & MODERATING))
+
+
+InActor = Annotated[Actor, Depends(_actor)]
+# Why a moderator removes something; authors need no reason.
+Reason = Annotated[Annotated[str, StringConstraints(max_length=500), Clean] | None, Query()]

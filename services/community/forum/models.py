@@ -1,0 +1,154 @@
+"""The forum's tables. Removed rows stay, marked, so that threads keep their shape and staff can look."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    Computed,
+    Date,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.community.models import Base, Dated, Versioned, one_of
+
+VISIBLE, DELETED, REMOVED = "visible", "deleted", "removed"
+POST_STATUSES = (VISIBLE, DELETED, REMOVED)
+KINDS = ("discussion", "question")
+# A reply to a comment at this depth becomes its sibling: deeper trees only hurt those who read them.
+MAX_DEPTH = 8
+# It changes only when a vote changes the score, so a cursor on it stays valid and no job recomputes it.
+HOT = (
+    "sign(score::double precision) * log(greatest(abs(score), 1)::double precision)"
+    " + extract(epoch FROM created_at AT TIME ZONE 'UTC')::double precision / 45000"
+)
+# English stemming suits most posts and leaves the words of other languages whole.
+SEARCHABLE_TOPIC = (
+    "setweight(to_tsvector('english'::regconfig, title), 'A')"
+    " || setweight(to_tsvector('english'::regconfig, content), 'B')"
+)
+
+
+class Category(Base):
+    __tablename__ = "forum_categories"
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    description: Mapped[str]
+    position: Mapped[int] = mapped_column(Integer)
+
+
+class Post(Dated, Versioned):
+    """What topics and comments have in common. `revision` counts edits of the text and is the ETag."""
+
+    user_id: Mapped[UUID] = mapped_column(index=True)
+    content: Mapped[str]
+    content_html: Mapped[str]
+    renderer_version: Mapped[int] = mapped_column(Integer)
+    status: Mapped[str] = mapped_column(server_default=text("'visible'"), default=VISIBLE)
+    score: Mapped[int] = mapped_column(Integer, server_default=text("0"), default=0)
+    # How many direct answers there ever were: the next one's place in the tree.
+    replies: Mapped[int] = mapped_column(Integer, server_default=text("0"), default=0)
+    revision: Mapped[int] = mapped_column(Integer, server_default=text("1"), default=1)
+    edited_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    deleted_by: Mapped[UUID | None]
+    delete_reason: Mapped[str | None]
+
+
+class Topic(Post, Base):
+    __tablename__ = "forum_topics"
+    __table_args__ = (
+        CheckConstraint(one_of("status", POST_STATUSES), "status"),
+        CheckConstraint(one_of("kind", KINDS), "kind"),
+        Index(
+            "forum_topics_new_idx",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("status = 'visible'"),
+        ),
+        Index("forum_topics_hot_idx", text("hot DESC"), text("id DESC"), postgresql_where=text("status = 'visible'")),
+        Index("forum_topics_top_idx", text("score DESC"), text("id DESC"), postgresql_where=text("status = 'visible'")),
+        Index(
+            "forum_topics_active_idx",
+            text("last_activity_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("status = 'visible'"),
+        ),
+        Index("forum_topics_category_idx", "category", text("created_at DESC")),
+        Index("forum_topics_tags_idx", "tags", postgresql_using="gin"),
+        Index("forum_topics_tsv_idx", "tsv", postgresql_using="gin"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    slug: Mapped[str]
+    category: Mapped[str] = mapped_column(ForeignKey("forum_categories.slug"))
+    tags: Mapped[list[str]]
+    kind: Mapped[str]
+    locked: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    pinned: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
+    # No foreign key: the comment's own key to its topic already points the other way.
+    accepted_comment_id: Mapped[UUID | None]
+    views: Mapped[int] = mapped_column(server_default=text("0"), default=0)
+    comment_count: Mapped[int] = mapped_column(Integer, server_default=text("0"), default=0)
+    last_activity_at: Mapped[datetime]
+    hot: Mapped[float] = mapped_column(Double, Computed(HOT, persisted=True))
+    tsv: Mapped[str] = mapped_column(TSVECTOR, Computed(SEARCHABLE_TOPIC, persisted=True), deferred=True)
+
+
+class Comment(Post, Base):
+    """`path` is one 4-byte ordinal per level, so that byte order is the order of a tree read from the top."""
+
+    __tablename__ = "forum_comments"
+    __table_args__ = (
+        CheckConstraint(one_of("status", POST_STATUSES), "status"),
+        CheckConstraint(f"depth BETWEEN 0 AND {MAX_DEPTH}", "depth"),
+        UniqueConstraint("topic_id", "path"),
+        Index("forum_comments_new_idx", "topic_id", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    topic_id: Mapped[UUID] = mapped_column(ForeignKey("forum_topics.id", ondelete="CASCADE"))
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("forum_comments.id", ondelete="CASCADE"), index=True)
+    path: Mapped[bytes] = mapped_column(LargeBinary)
+    depth: Mapped[int] = mapped_column(Integer)
+
+
+class TopicVote(Base):
+    __tablename__ = "topic_votes"
+
+    post_id: Mapped[UUID] = mapped_column(ForeignKey("forum_topics.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+    created_at: Mapped[datetime]
+
+
+class CommentVote(Base):
+    __tablename__ = "comment_votes"
+
+    post_id: Mapped[UUID] = mapped_column(ForeignKey("forum_comments.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+    created_at: Mapped[datetime]
+
+
+class TopicView(Base):
+    """Who looked at what on which day, as a hash that changes daily. UNLOGGED: a crash may lose uncounted views."""
+
+    __tablename__ = "topic_view_buffer"
+    __table_args__ = (
+        Index("topic_view_buffer_waiting_idx", "topic_id", postgresql_where=text("NOT counted")),
+        {"prefixes": ["UNLOGGED"]},
+    )
+
+    topic_id: Mapped[UUID] = mapped_column(ForeignKey("forum_topics.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    viewer: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    counted: Mapped[bool] = mapped_column(server_default=text("false"))

@@ -1,0 +1,129 @@
+"""Every SELECT of the forum. Readers see visible topics only; a removed comment is listed without its words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Double, Row, Select, cast, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from services.community.errors import CommentNotFound, TopicNotFound, UnknownCategory
+from services.community.forum.models import VISIBLE, Category, Comment, CommentVote, Topic, TopicVote
+from shared.database import ReadSession, WriteSession
+from shared.pagination import after
+
+SORT_KEYS: dict[str, InstrumentedAttribute[Any]] = {
+    "hot": Topic.hot,
+    "new": Topic.created_at,
+    "active": Topic.last_activity_at,
+    "top": Topic.score,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which topics of a list; None means all."""
+
+    category: str | None = None
+    tag: str | None = None
+    author: UUID | None = None
+    since: datetime | None = None
+    unanswered: bool = False
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        wanted: list[ColumnElement[bool]] = [Topic.status == VISIBLE]
+        if self.category is not None:
+            wanted.append(Topic.category == self.category)
+        if self.tag is not None:
+            wanted.append(Topic.tags.contains([self.tag]))
+        if self.author is not None:
+            wanted.append(Topic.user_id == self.author)
+        if self.since is not None:
+            wanted.append(Topic.created_at >= self.since)
+        if self.unanswered:
+            wanted.extend((Topic.accepted_comment_id.is_(None), Topic.comment_count == 0))
+        return wanted
+
+
+async def list_categories(session: ReadSession) -> Sequence[Category]:
+    return (await session.scalars(select(Category).order_by(Category.position, Category.slug))).all()
+
+
+async def get_category(session: ReadSession, slug: str) -> Category:
+    category = await session.get(Category, slug)
+    if category is None:
+        raise UnknownCategory
+    return category
+
+
+async def list_topics(
+    session: ReadSession, sort: str, wanted: Filter, values: Sequence[Any] | None, limit: int
+) -> Sequence[Topic]:
+    statement = select(Topic).where(*wanted.conditions())
+    statement = after(statement, [SORT_KEYS[sort], Topic.id], values, descending=True)
+    return (await session.scalars(statement.limit(limit + 1))).all()
+
+
+async def search_topics(
+    session: ReadSession, words: str, wanted: Filter, values: Sequence[Any] | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Topics that match, best first; rows of topic, rank. Any text is a valid query."""
+    query = func.websearch_to_tsquery("english", words)
+    rank = cast(func.ts_rank(Topic.tsv, query), Double)
+    statement: Select[Any] = select(Topic, rank.label("rank")).where(*wanted.conditions(), Topic.tsv.op("@@")(query))
+    return (await session.execute(after(statement, [rank, Topic.id], values, descending=True).limit(limit + 1))).all()
+
+
+async def get_topic(session: ReadSession, topic_id: UUID) -> Topic:
+    return _visible_topic(await session.get(Topic, topic_id))
+
+
+async def lock_topic(session: WriteSession, topic_id: UUID) -> Topic:
+    return _visible_topic(await session.get(Topic, topic_id, with_for_update=True))
+
+
+def _visible_topic(topic: Topic | None) -> Topic:
+    if topic is None or topic.status != VISIBLE:
+        raise TopicNotFound
+    return topic
+
+
+async def find_comment(session: ReadSession, comment_id: UUID) -> Comment | None:
+    return await session.get(Comment, comment_id)
+
+
+async def get_comment(session: ReadSession, comment_id: UUID) -> Comment:
+    """A visible comment of a visible topic."""
+    statement = select(Comment).join(Topic, Topic.id == Comment.topic_id)
+    comment = await session.scalar(
+        statement.where(Comment.id == comment_id, Comment.status == VISIBLE, Topic.status == VISIBLE)
+    )
+    if comment is None:
+        raise CommentNotFound
+    return comment
+
+
+async def list_tree(session: ReadSession, topic_id: UUID, after_path: bytes | None, limit: int) -> Sequence[Comment]:
+    """Comments as the tree is read, answers below what they answer."""
+    statement = select(Comment).where(Comment.topic_id == topic_id)
+    if after_path is not None:
+        statement = statement.where(Comment.path > after_path)
+    return (await session.scalars(statement.order_by(Comment.path).limit(limit + 1))).all()
+
+
+async def list_newest(
+    session: ReadSession, topic_id: UUID, values: Sequence[Any] | None, limit: int
+) -> Sequence[Comment]:
+    statement = select(Comment).where(Comment.topic_id == topic_id)
+    statement = after(statement, [Comment.created_at, Comment.id], values, descending=True)
+    return (await session.scalars(statement.limit(limit + 1))).all()
+
+
+async def list_voted(
+    session: ReadSession, votes: type[TopicVote | CommentVote], user_id: UUID, post_ids: Sequence[UUID]
+) -> set[UUID]:
+    """Which of these posts the user has voted for."""
+    statement = select(votes.post_id).where(votes.user_id == user_id, votes.post_id.in_(post_ids))
+    return set((await session.scalars(statement)).all())

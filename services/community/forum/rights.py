@@ -1,0 +1,39 @@
+"""Who may do what with a post."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.community.errors import EditedMeanwhile, NotYours, SelfVote
+from services.community.forum.models import DELETED, REMOVED, Post
+
+MODERATING = frozenset({"moderator", "admin"})
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A signed-in user; `moderates` when one of their roles does."""
+
+    user_id: UUID
+    moderates: bool
+
+
+def check_may_edit(actor: Actor, post: Post, revision: int) -> None:
+    """Only authors edit, and only what they have read. Raises NotYours, EditedMeanwhile."""
+    if post.user_id != actor.user_id:
+        raise NotYours
+    if post.revision != revision:
+        raise EditedMeanwhile
+
+
+def status_after_removal(actor: Actor, post: Post) -> str:
+    """Authors delete, moderators remove. Raises NotYours for everybody else."""
+    if post.user_id == actor.user_id:
+        return DELETED
+    if not actor.moderates:
+        raise NotYours
+    return REMOVED
+
+
+def check_may_vote(actor: Actor, post: Post) -> None:
+    if post.user_id == actor.user_id:
+        raise SelfVote

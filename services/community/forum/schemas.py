@@ -1,0 +1,150 @@
+"""HTTP bodies of the forum."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from services.community.forum.usecases.comments import COMMENT_LENGTH
+from services.community.forum.usecases.topics import TOPIC_LENGTH
+from services.community.requests import Clean
+
+Kind = Literal["discussion", "question"]
+Sort = Literal["hot", "new", "active", "top"]
+Window = Literal["day", "week", "month", "all"]
+CommentSort = Literal["tree", "new"]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), Clean]
+TopicText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TOPIC_LENGTH), Clean]
+CommentText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=COMMENT_LENGTH), Clean]
+CategorySlug = Annotated[str, StringConstraints(min_length=1, max_length=100), Clean]
+Tag = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[\w][\w+#.-]*$", min_length=1, max_length=40),
+]
+
+
+def _once_each(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
+Tags = Annotated[list[Tag], Field(max_length=5), AfterValidator(_once_each)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class TopicCreate(Body):
+    title: Title
+    content: TopicText
+    category: CategorySlug = "general"
+    tags: Tags = []
+    kind: Kind = "discussion"
+
+
+class TopicPatch(Body):
+    """Only the fields that are sent change; none may be null."""
+
+    title: Title | None = None
+    content: TopicText | None = None
+    category: CategorySlug | None = None
+    tags: Tags | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_null(cls, body: Any) -> Any:
+        if isinstance(body, dict) and (nulls := sorted(str(name) for name, value in body.items() if value is None)):
+            raise ValueError(f"{', '.join(nulls)} can't be null")
+        return body
+
+
+class CommentCreate(Body):
+    content: CommentText
+    parent_id: UUID | None = None
+
+
+class CommentPatch(Body):
+    content: CommentText
+
+
+class Acceptance(Body):
+    comment_id: UUID
+
+
+class Author(BaseModel):
+    """Null names belong to a user we have not heard of yet, or whose words were removed."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    handle: str | None = None
+    display_name: str | None = None
+
+
+class CategoryRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    slug: str
+    name: str
+    description: str
+    position: int
+
+
+class CategoryList(BaseModel):
+    items: list[CategoryRead]
+
+
+class TopicFacts(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    slug: str
+    user_id: UUID
+    title: str
+    content: str
+    content_html: str
+    category: str
+    tags: list[str]
+    kind: Kind
+    status: str
+    views: int
+    score: int
+    comment_count: int
+    accepted_comment_id: UUID | None
+    locked: bool
+    pinned: bool
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+    edited_at: datetime | None
+
+
+class TopicRead(TopicFacts):
+    """`revision` is the ETag; `voted` tells whether the caller has voted."""
+
+    author: Author
+    voted: bool = False
+
+
+class CommentRead(BaseModel):
+    """A removed comment keeps its place in the tree and nothing else."""
+
+    id: UUID
+    topic_id: UUID
+    parent_id: UUID | None
+    user_id: UUID | None
+    author: Author
+    content: str
+    content_html: str
+    status: str
+    score: int
+    depth: int
+    revision: int
+    voted: bool = False
+    created_at: datetime
+    edited_at: datetime | None
+
+
+class VoteRead(BaseModel):
+    score: int
+    voted: bool

@@ -1,0 +1,48 @@
+"""What the community knows of users, told by accounts. The newest event wins, whatever comes first."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from services.community.models import Profile
+from shared.contracts.accounts import UserRegistered, UserUpdated
+from shared.database import ReadSession, WriteSession
+
+
+async def note_registration(session: WriteSession, event: UserRegistered, version: int) -> None:
+    """Keep the profile and the mailbox's fingerprint; an update that came first keeps its newer names."""
+    await _note(session, event, version)
+    known = insert(Profile).values(
+        user_id=event.user_id,
+        handle=event.handle,
+        display_name=event.display_name,
+        email_fingerprint=event.email_fingerprint,
+        version=version,
+    )
+    fingerprint = {"email_fingerprint": event.email_fingerprint}
+    await session.execute(known.on_conflict_do_update(index_elements=["user_id"], set_=fingerprint))
+
+
+async def note_update(session: WriteSession, event: UserUpdated, version: int) -> None:
+    await _note(session, event, version)
+
+
+async def _note(session: WriteSession, event: UserRegistered | UserUpdated, version: int) -> None:
+    news = {"handle": event.handle, "display_name": event.display_name, "version": version}
+    known = insert(Profile).values(user_id=event.user_id, **news)
+    await session.execute(
+        known.on_conflict_do_update(index_elements=["user_id"], set_=news, where=Profile.version <= version)
+    )
+
+
+async def list_users_called(session: ReadSession, handles: Sequence[str]) -> list[UUID]:
+    """The users behind these handles; handles of nobody are left out."""
+    statement = select(Profile.user_id).where(Profile.handle.in_(handles)).order_by(Profile.handle)
+    return list((await session.scalars(statement)).all()) if handles else []
+
+
+async def find_authors(session: ReadSession, user_ids: set[UUID]) -> dict[UUID, Profile]:
+    statement = select(Profile).where(Profile.user_id.in_(user_ids))
+    return {profile.user_id: profile for profile in (await session.scalars(statement)).all()}

@@ -1,0 +1,149 @@
+"""The community with its first content, and the events and hands that its tests need."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.community.app import service
+from services.community.seed import seed
+from shared.contracts.accounts import UserRegistered
+from shared.contracts.billing import (
+    PaymentDisputeClosed,
+    PaymentDisputed,
+    PaymentPaid,
+    PaymentRefunded,
+    PaymentRefundReverted,
+)
+from shared.ids import new_id
+from tests.support.services import RunningService, running_service
+
+VIRAL = 3900
+
+
+@dataclass
+class Money:
+    """The events of one payment, as billing would tell them, each with its place in the payment's history."""
+
+    user_id: UUID
+    paid_at: datetime
+    net: int = VIRAL
+    payment_id: UUID = field(default_factory=new_id)
+
+    def paid(self) -> PaymentPaid:
+        return PaymentPaid(
+            payment_id=self.payment_id,
+            user_id=self.user_id,
+            kind="subscription_create",
+            plan_id="viral",
+            amount_total=self.net,
+            amount_tax=0,
+            amount_discount=0,
+            amount_net=self.net,
+            currency="usd",
+            is_first_payment=True,
+            paid_at=self.paid_at,
+        )
+
+    def refunded(self, remaining: int, *, reverted: bool = False) -> PaymentRefunded | PaymentRefundReverted:
+        kind = PaymentRefundReverted if reverted else PaymentRefunded
+        return kind(
+            payment_id=self.payment_id,
+            refund_id=new_id(),
+            user_id=self.user_id,
+            refund_amount=self.net - remaining,
+            amount_refunded_total=self.net - remaining,
+            amount_net_remaining=remaining,
+            currency="usd",
+            full=remaining == 0,
+        )
+
+    def disputed(self, dispute_id: UUID, outcome: str | None = None) -> PaymentDisputed | PaymentDisputeClosed:
+        kind = PaymentDisputeClosed if outcome else PaymentDisputed
+        return kind(
+            payment_id=self.payment_id,
+            dispute_id=dispute_id,
+            user_id=self.user_id,
+            amount=self.net,
+            currency="usd",
+            state=outcome or "needs_response",
+            outcome=outcome,
+        )
+
+
+@dataclass
+class Village:
+    """The running service, and people who do things in it through HTTP and events."""
+
+    svc: RunningService
+
+    async def call(self, method: str, path: str, user_id: UUID | None = None, **options: Any) -> Any:
+        """The answer, whatever its status."""
+        claims = {"roles": ["user", *options.pop("roles")]} if "roles" in options else {}
+        async with self.svc.client(user_id, **claims) as client:
+            return await client.request(method, path, **options)
+
+    async def get(self, path: str, user_id: UUID | None = None, **params: Any) -> Any:
+        answer = await self.call("GET", path, user_id, params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def post(self, path: str, user_id: UUID, body: Any, status: int = 201, **options: Any) -> Any:
+        answer = await self.call("POST", path, user_id, json=body, **options)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def admin(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        return await self.call(method, path, new_id(), roles=["admin"], json=body, **options)
+
+    def registration(self, user_id: UUID | None = None, **facts: Any) -> UserRegistered:
+        user_id = user_id or new_id()
+        values = {
+            "handle": f"u{user_id.hex[-10:]}",
+            "display_name": "Somebody",
+            "locale": "en",
+            "email_fingerprint": user_id.hex,
+            "registered_at": self.svc.clock.now(),
+            **facts,
+        }
+        return UserRegistered(user_id=user_id, **values)
+
+    async def register(self, user_id: UUID | None = None, **facts: Any) -> UUID:
+        event = self.registration(user_id, **facts)
+        await self.svc.receive(event)
+        return event.user_id
+
+    async def affiliate(self, **facts: Any) -> tuple[UUID, str]:
+        """A new user who joined the programme, and their code."""
+        user_id = await self.register(**facts)
+        return user_id, (await self.post("/v1/affiliates/apply", user_id, {}))["code"]
+
+    async def customer(self, code: str, **facts: Any) -> UUID:
+        return await self.register(referral_code=code, **facts)
+
+    async def pay(self, user_id: UUID, net: int = VIRAL) -> Money:
+        money = Money(user_id, self.svc.clock.now(), net)
+        await self.svc.receive(money.paid())
+        return money
+
+    async def me(self, user_id: UUID) -> Any:
+        return await self.get("/v1/affiliates/me", user_id)
+
+    async def commissions(self, user_id: UUID) -> Any:
+        return (await self.get("/v1/affiliates/me/commissions", user_id))["items"]
+
+    async def topic(self, user_id: UUID, **body: Any) -> Any:
+        return await self.post("/v1/forum/topics", user_id, {"title": "Cats", "content": "About *cats*.", **body})
+
+    async def comment(self, user_id: UUID, topic_id: str, content: str = "Indeed.", parent: str | None = None) -> Any:
+        body = {"content": content, "parent_id": parent}
+        return await self.post(f"/v1/forum/topics/{topic_id}/comments", user_id, body)
+
+
+@asynccontextmanager
+async def open_village(**settings: Any) -> AsyncIterator[Village]:
+    async with running_service(service, **settings) as svc:
+        await seed(svc.runtime)
+        yield Village(svc)
