@@ -15,7 +15,8 @@ from deploy.cli.databases import runtime_for, service_urls
 from deploy.services import SERVICES, service_named
 from shared.contracts.registry import all_events
 from shared.events import operator
-from shared.events.amqp import AmqpTransport, Topology
+from shared.events.amqp import AmqpTransport
+from shared.events.broker import Topology
 from shared.events.inbox import Inbox
 from shared.events.local import LocalTransport
 from shared.events.operator import ParkedFilter

@@ -28,7 +28,7 @@ def reconcile() -> None:
 
 
 async def _reconcile() -> list[str]:
-    from services.jobs import operator  # noqa: PLC0415
+    from services.jobs.operator import reconcile as differences  # noqa: PLC0415
 
     async with runtime_for("jobs") as runtime:
-        return [str(finding) for finding in await operator.reconcile(runtime)]
+        return [str(finding) for finding in await differences(runtime)]

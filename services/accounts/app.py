@@ -33,8 +33,7 @@ service = Service(
     ),
     every=(
         Every(60, tasks.write_key_use, everywhere=True),
-        Every(3600, tasks.rotate_signing_keys),
-        Every(3600, tasks.prune),
+        *(Every(3600, tasks.rotate_signing_keys), Every(3600, tasks.prune)),
     ),
     parts=open_parts,
     body_limits={"/v1/": 64 * 1024},

@@ -17,6 +17,8 @@ NAMES = [service.name for service in SERVICES]
 
 IMPORT_EVERYTHING = """
 import importlib, pkgutil, sys
+# The environment knows the checkout by a .pth file; the service must not see it.
+sys.path[:] = [path for path in sys.path if path != CHECKOUT]
 import services
 for name in sorted(module.name for module in pkgutil.walk_packages(services.__path__, "services.")):
     if ".migrations" not in name and not name.endswith("__main__"):
@@ -30,7 +32,7 @@ assert not others, others
 def test_a_service_runs_with_only_the_plumbing_beside_it(name, tmp_path):
     shutil.copytree(ROOT / "shared", tmp_path / "shared")
     shutil.copytree(ROOT / "services" / name, tmp_path / "services" / name)
-    script = IMPORT_EVERYTHING.replace("SELF", name)
+    script = IMPORT_EVERYTHING.replace("SELF", name).replace("CHECKOUT", repr(str(ROOT)))
     # An empty environment: reading settings at import time would fail here.
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path), "PYTHONNOUSERSITE": "1"}
     command = [sys.executable, "-P", "-c", script]
