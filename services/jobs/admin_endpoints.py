@@ -115,7 +115,7 @@ async def _set_pause(session: Write, lane: str, at: datetime | None, by: UUID | 
     await session.execute(statement, {"lane": lane, "at": at, "by": by})
 
 
-@router.post("/v1/admin/jobs/jobs/{job_id}/cancel", access=ADMIN)
+@router.post("/v1/admin/jobs/jobs/{job_id:uuid}/cancel", access=ADMIN)
 async def cancel_any_job(job_id: UUID, parts: Parts) -> dict[str, str]:
     await _get_any(parts, job_id)
     status = await parts.queue.cancel(job_id, by="admin", now=parts.runtime.clock.now())
@@ -123,7 +123,7 @@ async def cancel_any_job(job_id: UUID, parts: Parts) -> dict[str, str]:
     return {"status": status}
 
 
-@router.post("/v1/admin/jobs/jobs/{job_id}/retry", access=ADMIN, status_code=202)
+@router.post("/v1/admin/jobs/jobs/{job_id:uuid}/retry", access=ADMIN, status_code=202)
 async def retry_any_job(job_id: UUID, parts: Parts) -> dict[str, UUID]:
     """On the owner's quota, as the owner would."""
     job = await _get_any(parts, job_id)

@@ -133,14 +133,14 @@ async def list_studio_jobs(
     return await _page(parts, session, caller, ("studio", status, tool), cursor, limit)
 
 
-@router.get("/v1/jobs/{job_id}", access=READS)
+@router.get("/v1/jobs/{job_id:uuid}", access=READS)
 async def read_job(job_id: UUID, caller: Caller, session: Read, parts: Parts, response: Response) -> JobRead:
     job = await repository.get_job(session, caller.user_id, job_id)
     response.headers["ETag"] = f'"{job.version}"'
     return await parts.presenter.show(session, job)
 
 
-@router.post("/v1/jobs/{job_id}/cancel", access=WRITES, responses={202: JOB})
+@router.post("/v1/jobs/{job_id:uuid}/cancel", access=WRITES, responses={202: JOB})
 async def cancel_job(job_id: UUID, caller: Caller, parts: Parts, response: Response) -> JobRead:
     """200 when the job is over; 202 while its runner stops it."""
     async with parts.runtime.database.read() as session:
@@ -152,7 +152,7 @@ async def cancel_job(job_id: UUID, caller: Caller, parts: Parts, response: Respo
         return await parts.presenter.show(session, await repository.get_job(session, caller.user_id, job_id))
 
 
-@router.post("/v1/jobs/{job_id}/retry", access=WRITES, status_code=202, responses={202: JOB})
+@router.post("/v1/jobs/{job_id:uuid}/retry", access=WRITES, status_code=202, responses={202: JOB})
 async def retry_job(job_id: UUID, caller: Caller, parts: Parts, once: Idempotency) -> Response:
     """Order a failed or cancelled job again, as a new job with `retry_of`."""
 
@@ -162,7 +162,7 @@ async def retry_job(job_id: UUID, caller: Caller, parts: Parts, once: Idempotenc
     return await _accept(parts, caller, once, order)
 
 
-@router.delete("/v1/jobs/{job_id}", access=WRITES, status_code=204)
+@router.delete("/v1/jobs/{job_id:uuid}", access=WRITES, status_code=204)
 async def delete_job(job_id: UUID, caller: Caller, parts: Parts) -> None:
     """Erase an ended job with its files and words; its use stays counted."""
     async with parts.runtime.database.write() as session:
@@ -171,7 +171,7 @@ async def delete_job(job_id: UUID, caller: Caller, parts: Parts) -> None:
         await parts.runtime.storage.delete(key)
 
 
-@router.get("/v1/jobs/{job_id}/result", access=READS, status_code=302, response_class=RedirectResponse)
+@router.get("/v1/jobs/{job_id:uuid}/result", access=READS, status_code=302, response_class=RedirectResponse)
 async def read_result(job_id: UUID, caller: Caller, session: Read, parts: Parts) -> RedirectResponse:
     """Redirects to the first file, by a link that is good for some minutes."""
     job = await repository.get_job(session, caller.user_id, job_id)

@@ -48,7 +48,7 @@ async def begin_upload(body: UploadRequest, caller: Caller, session: Write, part
     )
 
 
-@router.post("/v1/uploads/{file_id}/complete", access=WRITES)
+@router.post("/v1/uploads/{file_id:uuid}/complete", access=WRITES)
 async def complete_upload(file_id: UUID, caller: Caller, parts: Parts) -> MediaRead:
     """Look at what arrived. Opening it takes a while, so no transaction is open meanwhile."""
     database = parts.runtime.database

@@ -42,7 +42,7 @@ async def follow_my_jobs(caller: Caller, parts: Parts, last_event_id: LastEventI
     return EventStream(_follow(parts, caller, None, last_event_id), headers=SSE_HEADERS)
 
 
-@router.get("/v1/jobs/{job_id}/events", access=user(scope="jobs:read"), responses=SSE, response_class=EventStream)
+@router.get("/v1/jobs/{job_id:uuid}/events", access=user(scope="jobs:read"), responses=SSE, response_class=EventStream)
 async def follow_job(job_id: UUID, caller: Caller, parts: Parts, last_event_id: LastEventId = None) -> Response:
     """One job until it is over."""
     async with parts.runtime.database.read() as session:

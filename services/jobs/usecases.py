@@ -110,6 +110,8 @@ async def plan_order(session: ReadSession, desk: Desk, user_id: UUID, order: Ord
     """Check an order without writing anything. Raises InvalidJob and its like."""
     tool = desk.catalogue.get_tool(order.tool, order.family)
     plan = plan_work(tool, order.prompt, order.options, len(order.input_files))
+    if not order.input_files:
+        return plan
     found = {file.id for file in await repository.list_ready_files(session, user_id, order.input_files)}
     for position, file_id in enumerate(order.input_files):
         if file_id not in found:

@@ -2,14 +2,13 @@
 
 import asyncio
 import io
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
 import orjson
-import uvicorn
 from PIL import Image
 
 from services.jobs.app import service
@@ -17,6 +16,7 @@ from services.jobs.queue import Claim, Queue
 from shared.clock import SystemClock
 from shared.contracts.billing import EntitlementChanged
 from shared.ids import new_id
+from tests.support import loopback
 from tests.support.services import RunningService, running_service
 
 LANE = "interactive"
@@ -125,26 +125,11 @@ def someone() -> UUID:
     return new_id()
 
 
-class _QuietServer(uvicorn.Server):
-    """Leaves the signals to pytest."""
-
-    @contextmanager
-    def capture_signals(self):
-        yield
-
-
 @asynccontextmanager
 async def served(svc: RunningService):
     """The service on a real port, for what an in-process client can't show: streams and disconnects."""
-    server = _QuietServer(uvicorn.Config(svc.app, port=0, host="127.0.0.1", lifespan="off", log_config=None))
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = server.force_exit = True
-        await task
+    async with loopback.served(svc.app, loopback.listening_socket()) as url:
+        yield url
 
 
 async def read_events(response: httpx.Response):
