@@ -18,9 +18,9 @@ from shared.events.event import Event, EventContext
 
 
 async def note_registration(session: WriteSession, event: UserRegistered, context: EventContext) -> None:
-    """The profile first: whether a referral is one's own shows in its fingerprint."""
-    await profiles.note_registration(session, event, context.sequence)
-    await attribution.attribute_user(session, event, _cause(event, context), _terms(context))
+    """The profile first: whether a referral is one's own shows in its fingerprint, and who is known can't be brought."""
+    if await profiles.note_registration(session, event, context.sequence):
+        await attribution.attribute_user(session, event, _cause(event, context), _terms(context))
 
 
 async def note_update(session: WriteSession, event: UserUpdated, context: EventContext) -> None:

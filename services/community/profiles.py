@@ -11,8 +11,13 @@ from shared.contracts.accounts import UserRegistered, UserUpdated
 from shared.database import ReadSession, WriteSession
 
 
-async def note_registration(session: WriteSession, event: UserRegistered, version: int) -> None:
-    """Keep the profile and the mailbox's fingerprint; an update that came first keeps its newer names."""
+async def note_registration(session: WriteSession, event: UserRegistered, version: int) -> bool:
+    """Keep the profile and the mailbox's fingerprint; an update that came first keeps its newer names.
+
+    Returns whether the registration is news.
+    """
+    before = await session.get(Profile, event.user_id, populate_existing=True)
+    news = before is None or before.email_fingerprint is None
     await _note(session, event, version)
     known = insert(Profile).values(
         user_id=event.user_id,
@@ -23,6 +28,8 @@ async def note_registration(session: WriteSession, event: UserRegistered, versio
     )
     fingerprint = {"email_fingerprint": event.email_fingerprint}
     await session.execute(known.on_conflict_do_update(index_elements=["user_id"], set_=fingerprint))
+    session.expire_all()
+    return news
 
 
 async def note_update(session: WriteSession, event: UserUpdated, version: int) -> None:

@@ -86,7 +86,7 @@ class Village:
             return await client.request(method, path, **options)
 
     async def get(self, path: str, user_id: UUID | None = None, **params: Any) -> Any:
-        answer = await self.call("GET", path, user_id, params=params)
+        answer = await self.call("GET", path, user_id, params=params or None)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
