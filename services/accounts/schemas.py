@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -11,6 +12,11 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from services.accounts.addresses import MAX_EMAIL_CHARACTERS, normalised
 from services.accounts.password_policy import LONGEST_BYTES
 from services.accounts.usecases.api_keys import SCOPES
+
+# Handles that would let their holder speak for the platform.
+RESERVED_HANDLES = frozenset(
+    {"admin", "administrator", "atelier", "billing", "help", "moderator", "official", "owner"}
+) | {"root", "security", "staff", "support", "system", "team"}
 
 Role = Literal["user", "support", "moderator", "admin"]
 
@@ -27,10 +33,22 @@ def _one_line(words: str) -> str:
     return plain
 
 
+@cache
+def _timezones() -> frozenset[str]:
+    # Listing them walks the file system.
+    return frozenset(available_timezones())
+
+
 def _known_timezone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _timezones():
         raise ValueError("This is not a time zone's name, such as Europe/Paris.")
     return name
+
+
+def _free_to_take(handle: str) -> str:
+    if handle in RESERVED_HANDLES:
+        raise ValueError("This handle would be taken for ours.")
+    return handle
 
 
 def _known_scopes(scopes: list[str]) -> list[str]:
@@ -46,11 +64,19 @@ def _no_zero(text: str) -> str:
     return text
 
 
-Email = Annotated[str, Field(max_length=MAX_EMAIL_CHARACTERS + 2), AfterValidator(_address)]
+Email = Annotated[
+    str,
+    Field(max_length=MAX_EMAIL_CHARACTERS + 2, json_schema_extra={"format": "email"}),
+    AfterValidator(_address),
+]
 # A new password is judged by the policy; this bound only keeps bodies that no password needs away from the hash.
 Password = Annotated[str, Field(min_length=1, max_length=4 * LONGEST_BYTES)]
 DisplayName = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_one_line)]
-Handle = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{2,29}$")]
+Handle = Annotated[
+    str,
+    StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{2,29}$"),
+    AfterValidator(_free_to_take),
+]
 ReferralCode = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64, pattern=r"^[A-Za-z0-9_-]*$")]
 MailToken = Annotated[str, Field(min_length=1, max_length=200)]
 KeyName = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_one_line)]

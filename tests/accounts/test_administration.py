@@ -50,12 +50,12 @@ async def test_an_admin_needs_a_good_password_too(svc):
         ("POST", "/{id}/revoke-sessions"),
     ],
 )
-async def test_users_and_strangers_reach_no_admin_route(svc, method, path):
-    account = await register(svc)
+async def test_users_and_strangers_reach_no_admin_route(shared_svc, method, path):
+    account = await register(shared_svc)
     url = USERS + path.format(id=account.id)
     assert (await account.client.request(method, url, json={"roles": ["admin"]})).status_code == 403
-    assert (await svc.client().request(method, url, json={"roles": ["admin"]})).status_code == 401
-    assert (await account_of(svc, account.email)).body["roles"] == ["user"]
+    assert (await shared_svc.client().request(method, url, json={"roles": ["admin"]})).status_code == 401
+    assert (await account_of(shared_svc, account.email)).body["roles"] == ["user"]
 
 
 async def test_users_are_found_by_the_beginning_of_address_or_handle_in_pages(svc):

@@ -152,8 +152,8 @@ async def test_only_an_administrator_makes_a_runner_key_and_it_names_its_tools(s
         {"name": "\x00", "scopes": ["jobs:read"]},
     ],
 )
-async def test_a_key_that_makes_no_sense_is_refused(svc, body):
-    account = await register(svc)
+async def test_a_key_that_makes_no_sense_is_refused(shared_svc, body):
+    account = await register(shared_svc)
     answer = await account.client.post(KEYS, json=body)
     assert answer.status_code == 422
     assert answer.json()["errors"]

@@ -42,8 +42,8 @@ async def test_exactly_what_is_built_is_documented(svc):
 
 
 @pytest.mark.parametrize(("method", "path"), LATER)
-async def test_what_comes_later_is_not_there_yet(svc, method, path):
-    admin = await register_admin(svc)
+async def test_what_comes_later_is_not_there_yet(shared_svc, method, path):
+    admin = await register_admin(shared_svc)
     assert (await admin.client.request(method, path, json={})).status_code == 404
 
 
@@ -66,8 +66,8 @@ def test_every_route_names_its_policy():
         (b"[" * 10_000, 400),
     ],
 )
-async def test_bad_bodies_get_a_clear_problem_and_never_a_500(svc, content, status):
-    async with through_gateway(svc) as client:
+async def test_bad_bodies_get_a_clear_problem_and_never_a_500(shared_svc, content, status):
+    async with through_gateway(shared_svc) as client:
         answer = await client.post("/v1/auth/login", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"

@@ -50,8 +50,8 @@ async def test_a_confirmation_link_works_for_an_hour(svc, minutes):
 
 
 @pytest.mark.parametrize("token", ["x", "ä", "a" * 200, "\x00", "../../etc/passwd"])
-async def test_made_up_tokens_are_gone(svc, token):
-    answer = await verify(svc, token)
+async def test_made_up_tokens_are_gone(shared_svc, token):
+    answer = await verify(shared_svc, token)
     assert answer.status_code == 410
     assert answer.json()["code"] == "link_used_or_expired"
 

@@ -169,8 +169,8 @@ async def test_signing_a_known_address_up_again_and_again_cannot_flood_its_mailb
         *("ann@example..com", "a\nb@example.com", "a\x00b@example.com", "a" * 65 + "@example.com", "a@b.io,c@d.io"),
     ],
 )
-async def test_what_is_not_an_address_is_refused_by_field(svc, email):
-    answer = await sign_up(svc, email)
+async def test_what_is_not_an_address_is_refused_by_field(shared_svc, email):
+    answer = await sign_up(shared_svc, email)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "email"
 
@@ -186,8 +186,8 @@ async def test_what_is_not_an_address_is_refused_by_field(svc, email):
         ("atelier1", "too_guessable"),
     ],
 )
-async def test_weak_passwords_are_refused_with_the_reason(svc, password, reason):
-    answer = await sign_up(svc, "annemarie@example.com", password=password)
+async def test_weak_passwords_are_refused_with_the_reason(shared_svc, password, reason):
+    answer = await sign_up(shared_svc, "annemarie@example.com", password=password)
     assert answer.status_code == 422
     assert answer.json()["errors"] == [
         {"field": "password", "code": reason, "detail": answer.json()["errors"][0]["detail"]}

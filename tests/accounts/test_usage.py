@@ -13,7 +13,7 @@ from shared.contracts.common import UsageRecorded
 from shared.contracts.metrics import METRICS
 from shared.ids import new_id
 from shared.periods import months_after, period_of
-from tests.support.accounts import account_of, register, running_accounts
+from tests.support.accounts import account_of, register
 
 COLUMNS = {
     "ai_generations": "ai_generations_count",
@@ -150,8 +150,8 @@ async def test_a_past_month_shows_every_period_that_began_in_it(svc):
 
 
 @pytest.mark.parametrize("period", ["2026-13", "2026", "yesterday", "", "2026-03-01", "0000-01"])
-async def test_a_period_that_is_none_is_refused(svc, period):
-    account = await register(svc)
+async def test_a_period_that_is_none_is_refused(shared_svc, period):
+    account = await register(shared_svc)
     assert (await account.client.get("/v1/me/usage", params={"period": period})).status_code == 422
 
 
@@ -184,12 +184,6 @@ async def test_billing_s_customer_is_kept_with_the_user(svc):
     account = await register(svc)
     await svc.receive(UserStripeCustomerBound(user_id=account.id, stripe_customer_id="cus_1"))
     assert (await account.client.get("/v1/me")).json()["stripe_customer_id"] == "cus_1"
-
-
-@pytest.fixture(scope="module")
-async def shared_svc(tmp_path_factory):
-    async with running_accounts(tmp_path_factory.mktemp("keys")) as running:
-        yield running
 
 
 RECORDS = st.lists(

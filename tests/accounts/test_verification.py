@@ -76,9 +76,10 @@ async def test_a_session_becomes_a_token_for_one_service_that_names_its_user(svc
         "ss_without_scheme",
         "Bearer ss_ünïcödé\x00",
     ],
+    ids=["unknown session", "unknown key", "short key", "garbage", "nothing", "basic", "no scheme", "not ascii"],
 )
-async def test_a_bad_credential_is_refused_and_never_anonymous(svc, authorization):
-    answer = await ask(svc, authorization=authorization)
+async def test_a_bad_credential_is_refused_and_never_anonymous(shared_svc, authorization):
+    answer = await ask(shared_svc, authorization=authorization)
     assert answer.status == 401
     assert answer.problem.status == 401
     assert IDENTITY_HEADER not in answer.headers
@@ -283,20 +284,20 @@ def _forgeries():
 
 
 @pytest.mark.parametrize(("name", "forgery"), list(_forgeries()), ids=[name for name, _ in _forgeries()])
-async def test_a_forged_identity_token_is_refused_even_from_localhost(svc, name, forgery):
+async def test_a_forged_identity_token_is_refused_even_from_localhost(shared_svc, name, forgery):
     # Tokens of the tests' own key stand for genuine ones here, so that each forgery differs in one thing only.
 
-    svc.app.state.verifier = Verifier("accounts", TestKeys())
-    account = await register_with_any_key(svc)
+    shared_svc.app.state.verifier = Verifier("accounts", TestKeys())
+    account = await register_with_any_key(shared_svc)
     genuine = identity_token("accounts", account)
-    async with svc.client() as client:
+    async with shared_svc.client() as client:
         assert (await client.get("/v1/me", headers={IDENTITY_HEADER: genuine})).status_code == 200
         forged = identity_token("accounts" if "aud" not in forgery else forgery.pop("aud"), account, **forgery)
         assert (await client.get("/v1/me", headers={IDENTITY_HEADER: forged})).status_code == 401
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256"])
-async def test_a_token_without_our_algorithm_is_refused(svc, algorithm):
+async def test_a_token_without_our_algorithm_is_refused(shared_svc, algorithm):
 
     header = {"alg": algorithm, "typ": "int+jwt", "kid": "test"}
     claims = {"iss": "accounts", "aud": "accounts", "sub": str(uuid4()), "iat": int(time.time()), "exp": 2**33}
@@ -304,9 +305,9 @@ async def test_a_token_without_our_algorithm_is_refused(svc, algorithm):
         parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims)]
         token = ".".join([*parts, ""])
     else:
-        public = (svc.runtime.settings.keys_path / "jwks.json").read_bytes()
+        public = (shared_svc.runtime.settings.keys_path / "jwks.json").read_bytes()
         token = jwt.encode(header, claims, OctKey.import_key(public), algorithms=["HS256"])
-    async with svc.client() as client:
+    async with shared_svc.client() as client:
         assert (await client.get("/v1/me", headers={IDENTITY_HEADER: token})).status_code == 401
 
 
