@@ -1,0 +1,77 @@
+import asyncio
+
+from shared.contracts.accounts import UserDisabled, UserEnabled
+from tests.support.chat import answer_to, begin_answer, chat_service, finished, grant_messages, say, start
+
+
+async def test_parallel_questions_use_exactly_what_the_plan_has(svc, client, user_id):
+    await grant_messages(svc, user_id, 5)
+    chats = [await start(client) for _ in range(20)]
+    responses = await asyncio.gather(*[say(client, chat, "Can I get a refund?") for chat in chats])
+    accepted = [response for response in responses if response.status_code == 202]
+    assert len(accepted) == 5
+    refused = next(response for response in responses if response.status_code == 429).json()
+    assert (refused["code"], refused["metric"]) == ("quota_exceeded", "chat_messages")
+    assert refused["resets_at"]
+    for response in accepted:
+        await finished(client, response.json()["assistant_message"]["id"])
+    assert await svc.rows("SELECT used, reserved FROM usage_counters") == [{"used": 5, "reserved": 0}]
+    assert len(await svc.published("usage.recorded")) == 5
+
+
+async def test_an_unknown_user_has_the_free_plan(svc, client, chat):
+    await answer_to(client, chat, "Can I get a refund?")
+    assert [row["lim"] for row in await svc.rows("SELECT lim FROM usage_counters")] == [50]
+    recorded = (await svc.published("usage.recorded"))[0]["data"]
+    assert (recorded["metric"], recorded["quantity"]) == ("chat_messages", 1)
+    assert recorded["period_start"] < recorded["period_end"]
+
+
+async def test_a_newer_plan_counts_at_once_and_an_older_one_not_at_all(svc, client, chat, user_id):
+    await grant_messages(svc, user_id, 0, version=2)
+    assert (await say(client, chat, "Can I get a refund?")).status_code == 429
+    await grant_messages(svc, user_id, 10, version=1)
+    assert (await say(client, chat, "Can I get a refund?")).status_code == 429
+    await grant_messages(svc, user_id, 10, version=3)
+    assert (await say(client, chat, "Can I get a refund?")).status_code == 202
+
+
+async def test_deleting_conversations_gives_no_messages_back(svc, client, user_id):
+    await grant_messages(svc, user_id, 1)
+    chat = await start(client)
+    await answer_to(client, chat, "Can I get a refund?")
+    await client.delete(f"/v1/chat/sessions/{chat['id']}")
+    assert (await say(client, await start(client), "And now?")).status_code == 429
+
+
+async def test_a_disabled_user_says_nothing_until_enabled_again(svc, client, chat, user_id):
+    await svc.receive(UserDisabled(user_id=user_id, reason="abuse"), sequence=1)
+    assert (await say(client, chat, "hello")).status_code == 403
+    await svc.receive(UserEnabled(user_id=user_id, reason="appeal"), sequence=2)
+    assert (await say(client, chat, "hello")).status_code == 202
+
+
+async def test_a_visitor_has_so_many_messages_an_hour():
+    async with chat_service(items=1, visitor_messages_per_hour=3) as svc, svc.client() as visitor:
+        chat = await start(visitor)
+        for number in range(3):
+            assert (await say(visitor, chat, f"hello {number}", on_busy="interrupt")).status_code == 202
+        refused = await say(visitor, chat, "one more", on_busy="interrupt")
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert int(refused.headers["Retry-After"]) > 0
+
+
+async def test_a_network_has_so_many_messages_an_hour_whatever_the_tokens():
+    async with chat_service(items=1, network_messages_per_hour=2) as svc, svc.client() as visitor:
+        for _ in range(2):
+            assert (await say(visitor, await start(visitor), "hello")).status_code == 202
+        assert (await say(visitor, await start(visitor), "hello")).status_code == 429
+
+
+async def test_a_visitors_conversation_gets_no_longer_than_allowed():
+    async with chat_service(items=1, word_seconds=0, visitor_messages_per_session=4) as svc, svc.client() as visitor:
+        chat = await start(visitor)
+        for number in range(2):
+            await finished(visitor, await begin_answer(visitor, chat, f"hello {number}"))
+        refused = await say(visitor, chat, "hello again")
+        assert (refused.status_code, refused.json()["code"]) == (409, "session_full")
