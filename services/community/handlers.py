@@ -18,7 +18,7 @@ from shared.events.event import Event, EventContext
 
 
 async def note_registration(session: WriteSession, event: UserRegistered, context: EventContext) -> None:
-    """The profile first: whether a referral is one's own shows in its fingerprint, and who is known can't be brought."""
+    """The profile first: its fingerprint shows whether a referral is one's own. Who is known can't be brought."""
     if await profiles.note_registration(session, event, context.sequence):
         await attribution.attribute_user(session, event, _cause(event, context), _terms(context))
 

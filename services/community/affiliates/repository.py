@@ -158,7 +158,7 @@ async def lock_due_commissions(session: WriteSession, now: datetime, limit: int)
     return (await session.scalars(statement)).all()
 
 
-async def list_entries(session: ReadSession, commission_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+async def list_entries(session: ReadSession, commission_ids: Sequence[UUID]) -> Sequence[Row[Entry, bool]]:
     """Entries of these commissions, oldest first, each with whether a payout has it."""
     paid = exists().where(PayoutEntry.entry_id == Entry.id, Payout.id == PayoutEntry.payout_id, Payout.status == "paid")
     statement = select(Entry, paid.label("paid")).where(Entry.commission_id.in_(commission_ids)).order_by(Entry.id)

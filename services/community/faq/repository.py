@@ -35,11 +35,14 @@ async def list_items(
     session: ReadSession, category: str | None, locale: str | None, values: Sequence[Any] | None, limit: int
 ) -> Sequence[Row[Any]]:
     """Published items, category by category in the order of staff; rows of item, position."""
-    statement = _published(
-        select(FaqItem, FaqCategory.position).join(FaqCategory, FaqCategory.slug == FaqItem.category), category, locale
-    )
+    items: Select[Any] = select(FaqItem, FaqCategory.position)
+    items = items.join(FaqCategory, FaqCategory.slug == FaqItem.category)
+    statement = _published(items, category, locale)
     keys = [FaqCategory.position, FaqItem.category, FaqItem.order, FaqItem.id]
-    return (await session.execute(after(statement, keys, values, descending=False).limit(limit + 1))).all()
+    rows: Sequence[Row[Any]] = (
+        await session.execute(after(statement, keys, values, descending=False).limit(limit + 1))
+    ).all()
+    return rows
 
 
 async def search_items(
@@ -54,7 +57,10 @@ async def search_items(
     query = func.websearch_to_tsquery("english", words)
     rank = cast(func.ts_rank(FaqItem.tsv, query), Double)
     statement = _published(select(FaqItem, rank.label(RANKED)), category, locale).where(FaqItem.tsv.op("@@")(query))
-    return (await session.execute(after(statement, [rank, FaqItem.id], values, descending=True).limit(limit + 1))).all()
+    rows: Sequence[Row[Any]] = (
+        await session.execute(after(statement, [rank, FaqItem.id], values, descending=True).limit(limit + 1))
+    ).all()
+    return rows
 
 
 def _published(statement: Select[Any], category: str | None, locale: str | None) -> Select[Any]:

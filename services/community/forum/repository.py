@@ -73,7 +73,10 @@ async def search_topics(
     query = func.websearch_to_tsquery("english", words)
     rank = cast(func.ts_rank(Topic.tsv, query), Double)
     statement: Select[Any] = select(Topic, rank.label("rank")).where(*wanted.conditions(), Topic.tsv.op("@@")(query))
-    return (await session.execute(after(statement, [rank, Topic.id], values, descending=True).limit(limit + 1))).all()
+    rows: Sequence[Row[Any]] = (
+        await session.execute(after(statement, [rank, Topic.id], values, descending=True).limit(limit + 1))
+    ).all()
+    return rows
 
 
 async def get_topic(session: ReadSession, topic_id: UUID) -> Topic:

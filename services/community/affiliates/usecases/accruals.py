@@ -49,7 +49,7 @@ class Cause:
 
 
 async def record_payment(session: WriteSession, event: PaymentPaid, cause: Cause, terms: Terms) -> None:
-    paid = {"paid_at": event.paid_at, "amount_net": event.amount_net}
+    paid: dict[str, datetime | int] = {"paid_at": event.paid_at, "amount_net": event.amount_net}
     await _know_payment(session, event.payment_id, event.user_id, event.currency, **paid)
     await settle_payment(session, event.payment_id, cause, terms)
 
