@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Double, Row, Select, cast, func, select
+from sqlalchemy import ColumnElement, Double, Row, Select, cast, func, select
 
 from services.community.errors import FaqItemNotFound, UnknownCategory
 from services.community.faq.models import DELETED, PUBLISHED, FaqCategory, FaqItem
@@ -35,8 +35,8 @@ async def list_items(
     session: ReadSession, category: str | None, locale: str | None, values: Sequence[Any] | None, limit: int
 ) -> Sequence[Row[Any]]:
     """Published items, category by category in the order of staff; rows of item, position."""
-    items: Select[Any] = select(FaqItem, FaqCategory.position)
-    items = items.join(FaqCategory, FaqCategory.slug == FaqItem.category)
+    position: ColumnElement[Any] = FaqCategory.position.label("position")
+    items: Select[Any] = select(FaqItem, position).join(FaqCategory, FaqCategory.slug == FaqItem.category)
     statement = _published(items, category, locale)
     keys = [FaqCategory.position, FaqItem.category, FaqItem.order, FaqItem.id]
     rows: Sequence[Row[Any]] = (
