@@ -51,6 +51,7 @@ class Budgets:
         """The draft's `RateLimit-*` fields; seconds."""
         used = self.burst - verdict.remaining
         return {
+            "RateLimit-Policy": f"{self.burst};w={math.ceil(self.burst * self.interval)}",
             "RateLimit-Limit": str(self.burst),
             "RateLimit-Remaining": str(verdict.remaining),
             "RateLimit-Reset": str(math.ceil(used * self.interval)),

@@ -179,7 +179,7 @@ async def test_addresses_cannot_be_read_from_the_limits_table(svc):
 
 
 async def test_a_flood_of_logins_is_turned_away_and_leaves_the_service_responsive(accounts):
-    async with accounts(argon2_memory_kib=19456, argon2_time_cost=2) as svc:
+    async with accounts(argon2_memory_kib=19456, argon2_time_cost=2, hash_threads=1) as svc:
         account = await register(svc)
         lags, flooding = [], True
 

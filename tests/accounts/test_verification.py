@@ -148,6 +148,7 @@ async def test_a_principal_over_its_budget_waits_and_others_do_not(accounts):
         assert [answer.status for answer in answers] == [200] * 5 + [429] * 2
         headers = answers[5].problem.headers
         assert int(headers["Retry-After"]) in {1, 2}
+        assert headers["RateLimit-Policy"] == "5;w=10"
         assert (headers["RateLimit-Limit"], headers["RateLimit-Remaining"]) == ("5", "0")
         assert [answer.headers["RateLimit-Remaining"] for answer in answers[:5]] == ["4", "3", "2", "1", "0"]
         second_session = await account_of(svc, ann.email)
