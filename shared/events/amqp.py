@@ -6,21 +6,25 @@ RabbitMQ is a pipe: what it holds is on its way from an outbox to an inbox, and 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 import aio_pika
 import orjson
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractQueue
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractExchange,
+    AbstractIncomingMessage,
+    AbstractQueue,
+)
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelNotFoundEntity, DeliveryError
 from aiormq.abc import AbstractChannel as Wire
 from aiormq.abc import DeliveredMessage
 from yarl import URL
 
 from shared.events.envelope import NotAnEnvelope, OutboxRow, read_envelope
-from shared.events.metrics import BROKER_DEAD
 from shared.events.transport import Ingest, Routes, TransportDown
 from shared.logging import get_logger
 
@@ -33,11 +37,13 @@ CONFIRM_SECONDS = 5
 HEARTBEAT_SECONDS = 10
 PREFETCH = 200
 INGEST_BATCH = 100
-SLOWEST_RETRY_SECONDS = 30.0
+SLOWEST_RETRY_SECONDS = 10.0
 # Positive and large: without a limit 3.10 forgets the place of what is requeued, and attempts are counted in the inbox.
 DELIVERY_LIMIT = 1000
 # A service that is away this long pushes back into the publishers' outboxes. A policy can lower it, never raise it.
 QUEUE_BYTES = 1 << 30
+# A quorum queue younger than a second is forgotten, with what it confirmed, when its broker is killed (seen on 3.10.8).
+SETTLE_SECONDS = 2.0
 BROKER_ERRORS = (*CONNECTION_EXCEPTIONS, TimeoutError)
 
 log = get_logger(__name__)
@@ -48,8 +54,8 @@ class AmqpTransport:
 
     tells_redelivery = True
 
-    def __init__(self, url: str, routes: Routes) -> None:
-        self._url, self._routes = url, routes
+    def __init__(self, url: str, routes: Routes, *, settle_seconds: float = SETTLE_SECONDS) -> None:
+        self._url, self._routes, self._settle_seconds = url, routes, settle_seconds
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self._connecting = asyncio.Lock()
@@ -76,6 +82,8 @@ class AmqpTransport:
                 group.create_task(default.publish(message, queue, timeout=CONFIRM_SECONDS))
 
     async def attach(self, ingest: Ingest) -> None:
+        if ingest.service not in subscribed_types(self._routes):
+            return
         consumer = _Consumer(self._url, self._routes, ingest)
         self._consumers[ingest.service] = consumer, asyncio.create_task(consumer.run(), name=f"{ingest.service}.ingest")
 
@@ -101,8 +109,11 @@ class AmqpTransport:
             await self.close_publisher()
             try:
                 self._connection = await _connect(self._url, "relay")
+                established = await _is_declared(self._connection, self._routes)
                 channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
                 await declare(channel, self._routes)
+                if not established:
+                    await asyncio.sleep(self._settle_seconds)
                 self._channel = channel
             except BROKER_ERRORS as error:
                 await self.close_publisher()
@@ -165,7 +176,7 @@ class _Consumer:
 
     async def _consume(self, wire: Wire) -> None:
         await wire.basic_qos(prefetch_count=PREFETCH)
-        consumer = await wire.basic_consume(f"{self._ingest.service}.in", self._arrive)
+        consumer = await wire.basic_consume(f"{self._ingest.service}.in", self._arrive, timeout=CONNECT_SECONDS)
         while not (self._stopping or self._lost):
             if self._arrived:
                 # Whatever is there, never waiting for more: batches grow by themselves under load.
@@ -215,6 +226,17 @@ async def declare(channel: AbstractChannel, routes: Routes) -> AbstractExchange:
     return exchange
 
 
+async def _is_declared(connection: AbstractConnection, routes: Routes) -> bool:
+    channel = await connection.channel()
+    try:
+        for service in subscribed_types(routes):
+            await channel.get_queue(f"{service}.in")
+    except ChannelNotFoundEntity:
+        return False
+    await channel.close()
+    return True
+
+
 def subscribed_types(routes: Routes) -> Mapping[str, list[str]]:
     """The types of each service that subscribes to any."""
     services = sorted({service for subscribers in routes.values() for service in subscribers})
@@ -234,88 +256,21 @@ def _queue_arguments(service: str) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message nobody could read, or that was delivered too often."""
-
-    service: str
-    type: str | None
-    message_id: str | None
-    reason: str
-    body: bytes
-
-
-class Topology:
-    """What an operator does with the broker itself. One connection for the length of the block."""
-
-    def __init__(self, url: str, routes: Routes) -> None:
-        self._url, self._routes = url, routes
-
-    @contextlib.asynccontextmanager
-    async def _channel(self) -> AsyncIterator[AbstractChannel]:
-        try:
-            connection = await _connect(self._url, "operator")
-        except BROKER_ERRORS as error:
-            raise TransportDown(_reason(error)) from error
-        try:
-            yield await connection.channel(publisher_confirms=True, on_return_raises=True)
-        finally:
-            await _close(connection)
-
-    async def declare(self) -> Mapping[str, list[str]]:
-        """Declare exchanges, queues and bindings; returns the types bound to each service's queue."""
-        async with self._channel() as channel:
-            await declare(channel, self._routes)
-        return subscribed_types(self._routes)
-
-    async def prune(self, known_types: Iterable[str]) -> None:
-        """Remove the bindings of types that a service no longer subscribes to. Repeating it is harmless."""
-        async with self._channel() as channel:
-            exchange = await declare(channel, self._routes)
-            for service, types in subscribed_types(self._routes).items():
-                queue = await channel.get_queue(f"{service}.in", ensure=False)
-                for event_type in sorted(set(known_types) - set(types)):
-                    await queue.unbind(exchange, event_type)
-
-    async def count_dead(self) -> dict[str, int]:
-        """How many messages lie in each service's dead queue; the gauge is brought up to date."""
-        counts: dict[str, int] = {}
-        async with self._channel() as channel:
-            for service in subscribed_types(self._routes):
-                queue = await channel.declare_queue(f"{service}.dead", durable=True)
-                counts[service] = queue.declaration_result.message_count or 0
-                BROKER_DEAD.labels(service).set(counts[service])
-        return counts
-
-    async def list_dead(self, service: str, *, limit: int = 100) -> list[DeadLetter]:
-        """Look without taking: what was fetched goes back when the channel closes."""
-        async with self._channel() as channel:
-            queue = await channel.declare_queue(f"{service}.dead", durable=True)
-            return [_dead_letter(service, message) async for message in _fetch(queue, limit)]
-
-    async def redrive_dead(self, service: str, *, limit: int = 100) -> int:
-        """Send dead messages to the service again, as if for the first time; returns how many."""
-        count = 0
-        async with self._channel() as channel:
-            queue = await channel.declare_queue(f"{service}.dead", durable=True)
-            async for message in _fetch(queue, limit):
-                await channel.default_exchange.publish(_unmarked(message), f"{service}.in", timeout=CONFIRM_SECONDS)
-                await message.ack()
-                count += 1
-        return count
-
-    async def drop_dead(self, service: str, *, limit: int = 100) -> int:
-        """Throw dead messages away; returns how many."""
-        count = 0
-        async with self._channel() as channel:
-            queue = await channel.declare_queue(f"{service}.dead", durable=True)
-            async for message in _fetch(queue, limit):
-                await message.ack()
-                count += 1
-        return count
+@contextlib.asynccontextmanager
+async def operating(url: str) -> AsyncIterator[AbstractChannel]:
+    """A channel for the length of the block; what was fetched and not acknowledged goes back. Raises TransportDown."""
+    try:
+        connection = await _connect(url, "operator")
+    except BROKER_ERRORS as error:
+        raise TransportDown(_reason(error)) from error
+    try:
+        yield await connection.channel(publisher_confirms=True, on_return_raises=True)
+    finally:
+        await _close(connection)
 
 
-async def _fetch(queue: AbstractQueue, limit: int) -> AsyncIterator[aio_pika.abc.AbstractIncomingMessage]:
+async def fetch(queue: AbstractQueue, limit: int) -> AsyncIterator[AbstractIncomingMessage]:
+    """Up to `limit` messages, each to be acknowledged by whoever wants it gone."""
     for _ in range(limit):
         message = await queue.get(fail=False)
         if message is None:
@@ -323,9 +278,16 @@ async def _fetch(queue: AbstractQueue, limit: int) -> AsyncIterator[aio_pika.abc
         yield message
 
 
-def _dead_letter(service: str, message: aio_pika.abc.AbstractIncomingMessage) -> DeadLetter:
-    reason = str(message.headers.get("x-first-death-reason", "unknown"))
-    return DeadLetter(service, message.type, message.message_id, reason, message.body)
+def unmarked(message: AbstractIncomingMessage) -> aio_pika.Message:
+    """The message without the broker's own marks, by which it would go on counting from before."""
+    return aio_pika.Message(
+        message.body,
+        content_type=message.content_type,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        message_id=message.message_id,
+        type=message.type,
+        headers={name: value for name, value in message.headers.items() if not name.startswith("x-")},
+    )
 
 
 def _message(envelope: Mapping[str, Any], row: OutboxRow, headers: dict[str, Any] | None = None) -> aio_pika.Message:
@@ -336,18 +298,6 @@ def _message(envelope: Mapping[str, Any], row: OutboxRow, headers: dict[str, Any
         message_id=str(row.event_id),
         type=row.type,
         headers=headers or {},
-    )
-
-
-def _unmarked(message: aio_pika.abc.AbstractIncomingMessage) -> aio_pika.Message:
-    """The message without the broker's own marks, by which it would go on counting from before."""
-    return aio_pika.Message(
-        message.body,
-        content_type=message.content_type,
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        message_id=message.message_id,
-        type=message.type,
-        headers={name: value for name, value in message.headers.items() if not name.startswith("x-")},
     )
 
 

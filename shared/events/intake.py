@@ -73,7 +73,9 @@ class Intake:
         INTAKE.labels(self.service, "stored").inc(len(envelopes))
 
     async def _handle_at_once(self, envelopes: Sequence[dict[str, Any]]) -> None:
-        messages = [message for envelope in envelopes for message in self._inbox.messages_of(envelope)]
+        # One batch may hold an event twice, when its publisher lost a connection and sent again.
+        unique = {message.key: message for envelope in envelopes for message in self._inbox.messages_of(envelope)}
+        messages = list(unique.values())
         async with self._slots, self._runtime.database.write() as session:
             driver = await driver_of(session)
             await driver.execute(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}".encode())

@@ -7,7 +7,8 @@ import orjson
 import pytest
 
 from shared.contracts.community import ForumTopicRemoved
-from shared.events.amqp import AmqpTransport, Topology, subscribed_types
+from shared.events.amqp import AmqpTransport, subscribed_types
+from shared.events.broker import Topology
 from shared.events.event import on
 from shared.events.transport import TransportDown, routes_of
 from shared.ids import new_id
@@ -112,6 +113,17 @@ async def test_a_queue_deleted_by_hand_is_declared_again_and_consumption_resumes
         await buses.until_handled("chat", 4)
 
 
+async def test_a_queue_can_be_built_anew(join_by_broker, channel, topology):
+    async with join_by_broker(teller(), counter()) as buses:
+        await topology.declare()
+        await channel.default_exchange.publish(aio_pika.Message(b"lost"), "chat.in")
+        await topology.rebuild("chat")
+        assert (await channel.declare_queue("chat.in", passive=True)).declaration_result.message_count == 0
+        await buses.start()
+        await buses.publish("community", *story(2))
+        await buses.until_handled("chat", 2)
+
+
 async def test_a_full_queue_pushes_back_into_the_outbox_and_nothing_is_lost(clean_broker, join_by_broker):
     clean_broker.ctl("set_policy", "small", "^chat.in$", '{"max-length": 10}', "--apply-to", "queues")
     try:
@@ -136,7 +148,7 @@ async def test_of_two_ingesters_one_is_active_and_the_other_takes_over(clean_bro
     recorder = Recorder()
     async with join_by_broker(teller(), counter(recorder, ordered=True)) as buses:
         await buses.start()
-        spare = AmqpTransport(clean_broker.url, routes_of(buses.services.values()))
+        spare = AmqpTransport(clean_broker.url, routes_of(buses.services.values()), settle_seconds=0)
         arrived: list[bool] = []
 
         class Spare:
