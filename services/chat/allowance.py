@@ -1,4 +1,4 @@
-"""How many messages a user may send: the projection of billing's snapshots, or the free plan until billing has spoken."""
+"""How many messages a user may send: by billing's snapshot, or the free plan until billing has spoken."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -85,7 +85,7 @@ async def follow(
                 yield event("message.delta", message_id, {"message_id": str(message_id), "n": n, "text": text}, n=n)
                 after, spoken = n, time.monotonic()
             if tail.status in _ENDS:
-                for ending in await _ending(parts, speaker, message_id, max(after, tail.last)):
+                for ending in await _ending(parts, speaker, message_id, tail.last):
                     yield ending
                 return
             if time.monotonic() - spoken >= PING_SECONDS:

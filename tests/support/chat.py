@@ -15,6 +15,7 @@ from services.community.faq.seed_items import SEED_ITEMS
 from shared.contracts.billing import EntitlementChanged
 from shared.contracts.community import FaqItemPublished, FaqItemUnpublished
 from shared.ids import new_id
+from tests.support.loopback import listening_socket, served
 from tests.support.services import RunningService, running_service
 
 TOKEN_HEADER = "X-Chat-Session"
@@ -40,6 +41,17 @@ def item(question: str, answer: str, *, version: int = 1, published: bool = True
     fact = FaqItemPublished if published else FaqItemUnpublished
     values = {"question": question, "answer": answer, "locale": "en", "category": "billing", "version": version}
     return fact(item_id=item_id_of(question), **values)
+
+
+@asynccontextmanager
+async def over_http(svc: RunningService, user_id: UUID | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """A client over a real socket: in-process transports hand a stream over only when it is complete."""
+    headers = svc.client(user_id).headers
+    async with (
+        served(svc.app, listening_socket()) as url,
+        httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client,
+    ):
+        yield client
 
 
 async def grant_messages(svc: RunningService, user_id: UUID, limit: int, *, version: int = 1, **changes: Any) -> None:

@@ -1,6 +1,6 @@
 """Sentence embeddings: all-MiniLM-L6-v2 from a wheel, run by numpy.
 
-The wheel's own package wants torch, which is 200 times its size; only its data files are used, and it is never imported.
+The wheel's own package wants torch, which is 200 times its size: only its data files are used, never the package.
 """
 
 import hashlib

@@ -59,11 +59,11 @@ class Index:
     def __init__(self, encoder: Encoder, items: Sequence[Item] = (), previous: "Index | None" = None) -> None:
         self._encoder = encoder
         self.items = tuple(items)
-        known = previous._vectors if previous else {}
-        self._vectors: dict[tuple[UUID, int], Matrix] = {}
+        known = previous.vectors if previous else {}
+        self.vectors: dict[tuple[UUID, int], Matrix] = {}
         for item in items:
             key = item.item_id, item.version
-            self._vectors[key] = known[key] if key in known else self._vectors_of(item)
+            self.vectors[key] = known[key] if key in known else self._vectors_of(item)
 
     def _vectors_of(self, item: Item) -> Matrix:
         """The item as a whole, in its three readings, and each of its answer's sentences."""
@@ -75,7 +75,7 @@ class Index:
         if not self.items:
             return Finding((), answered=False)
         vector = self._encoder.encode([widened(question)])[0]
-        scores = np.array([_similarity(self._vectors[item.item_id, item.version] @ vector) for item in self.items])
+        scores = np.array([_similarity(self.vectors[item.item_id, item.version] @ vector) for item in self.items])
         places = sorted(range(len(self.items)), key=lambda i: (-self._fused(i, scores, by_words, locale), i))
         hits = [Hit(self.items[i], float(scores[i])) for i in places[:MOST_CITATIONS]]
         return Finding(tuple(hits), answered=_is_answer(question, hits[0]))

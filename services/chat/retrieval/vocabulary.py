@@ -1,4 +1,4 @@
-"""What people in this trade call the same thing. The sentence model knows English, not how a studio's customers talk."""
+"""What people here call the same thing. The sentence model knows English, not how a studio's customers talk."""
 
 import re
 
