@@ -78,7 +78,7 @@ async def list_sessions(
     return (await session.scalars(after(statement, columns, position, descending=True).limit(limit + 1))).all()
 
 
-def _messages(speaker: Speaker) -> Select[Any]:
+def _messages(speaker: Speaker) -> Select[ChatMessage, Feedback]:
     statement = select(ChatMessage, Feedback).join(ChatSession, ChatSession.id == ChatMessage.chat_session_id)
     return statement.outerjoin(Feedback, Feedback.message_id == ChatMessage.id).where(_may_open(speaker))
 

@@ -88,12 +88,14 @@ class Encoder:
         return mixed.transpose(1, 0, 2).reshape(len(states), WIDTH)
 
     def _linear(self, name: str, states: Matrix) -> Matrix:
-        return states @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
+        projected: Matrix = states @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
+        return projected
 
     def _normalise(self, name: str, states: Matrix) -> Matrix:
         centred = states - states.mean(axis=-1, keepdims=True)
         spread = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + EPSILON)
-        return centred / spread * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+        normalised: Matrix = centred / spread * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+        return normalised
 
 
 def _tensors(raw: bytes) -> dict[str, Matrix]:
