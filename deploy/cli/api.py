@@ -22,11 +22,25 @@ class Api:
     """One caller of the public API. Every unexpected answer raises StepFailed with the problem's own words."""
 
     def __init__(self, base_url: str, token: str | None = None) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=60)
+        self._base_url, self.token = base_url, token
 
-    def call(self, method: str, path: str, body: Any = None, *, expect: int = 200, **options: Any) -> Any:
-        answer = self._http.request(method, path, json=body, **options)
+    def _headers(self, extra: dict[str, str] | None = None) -> dict[str, str]:
+        own = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return {**own, **(extra or {})}
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        expect: int = 200,
+        headers: dict[str, str] | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> Any:
+        # A connection each: callers come and go in a story, and none has to be closed.
+        url = f"{self._base_url}{path}"
+        answer = httpx.request(method, url, json=body, headers=self._headers(headers), params=params, timeout=60)
         if answer.status_code != expect:
             raise StepFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:300]}")
         is_json = "json" in answer.headers.get("content-type", "")
@@ -40,7 +54,8 @@ class Api:
 
     def events(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Server-sent events as (name, data) until the server ends the stream."""
-        with self._http.stream("GET", path, headers={"Accept": "text/event-stream"}) as answer:
+        headers = self._headers({"Accept": "text/event-stream"})
+        with httpx.stream("GET", f"{self._base_url}{path}", headers=headers, timeout=60) as answer:
             if answer.status_code != httpx.codes.OK:
                 raise StepFailed(f"GET {path} answered {answer.status_code}.")
             name = ""
@@ -51,7 +66,7 @@ class Api:
                     yield name, orjson.loads(line.removeprefix("data:"))
 
     def as_user(self, token: str) -> "Api":
-        return Api(str(self._http.base_url), token)
+        return Api(self._base_url, token)
 
     def mail_token(self, address: str) -> str:
         """The one-time token in the newest mail to the address."""

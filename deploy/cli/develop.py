@@ -28,11 +28,11 @@ class Suite:
 
 PLAIN = "not chaos and not browser and not services and not slow"
 SUITES = (
-    Suite("fast", ("tests", "-m", PLAIN), 300),
-    Suite("slow", ("tests", "-m", "slow and not chaos and not browser and not services"), 420),
-    Suite("browser", ("tests", "-m", "browser"), 240),
-    Suite("services", ("tests", "-m", "services"), 420),
-    Suite("chaos", ("tests", "-m", "chaos"), 600),
+    Suite("fast", ("tests", "-m", PLAIN, "-n", "2"), 1500),
+    Suite("slow", ("tests", "-m", "slow and not chaos and not browser and not services"), 900),
+    Suite("browser", ("tests", "-m", "browser and not services"), 300),
+    Suite("services", ("tests", "-m", "services"), 600),
+    Suite("chaos", ("tests", "-m", "chaos"), 1200),
 )
 
 
@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
 
 def test(
     context: typer.Context,
-    fast: Annotated[bool, typer.Option("--fast", help="Only the three-minute part.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Only the quick part.")] = False,
     suite: Annotated[list[str] | None, typer.Option(help="Only these suites.")] = None,
 ) -> None:
     """Run all tests with a real Postgres and a real RabbitMQ. Further arguments go to pytest."""

@@ -35,11 +35,11 @@ def test_up_is_idempotent_and_says_where_the_platform_is(platform):
 def test_a_full_quota_stops_exactly_at_the_limit(platform):
     """The free plan has ten AI jobs: of thirty at once, ten are accepted, and the others are told when to come back."""
     creator, _ = platform.api.sign_up("eager")
-    token = creator._http.headers["Authorization"]
+    headers = {"Authorization": f"Bearer {creator.token}"}
 
     def create(_):
         body = {"tool": "memes", "prompt": "one | two"}
-        return httpx.post(f"{platform.url}/v1/ai/jobs", json=body, headers={"Authorization": token}, timeout=60)
+        return httpx.post(f"{platform.url}/v1/ai/jobs", json=body, headers=headers, timeout=60)
 
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(create, range(30)))
