@@ -1,4 +1,4 @@
-"""Verbs for people who work on the code: test, check, lock, docs, bench."""
+"""Verbs for people who work on the code: test, check, lock, docs."""
 
 import subprocess
 import sys
@@ -41,7 +41,6 @@ def register(app: typer.Typer) -> None:
     app.command()(check)
     app.command()(lock)
     app.command()(docs)
-    app.command()(bench)
 
 
 def test(
@@ -133,12 +132,3 @@ def lock() -> None:
         subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603
     if _named_places():
         raise typer.Exit(1)
-
-
-def bench(
-    only: Annotated[list[str] | None, typer.Argument(help="Names of benchmarks; all without.")] = None,
-) -> None:
-    """Measure, each figure beside a reference in the same run."""
-    from bench.run import run_benchmarks  # noqa: PLC0415
-
-    run_benchmarks(only or [])

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from services.chat.models import Entitlement
-from services.chat.periods import period_of
+from shared.periods import period_of
 
 METRIC = "chat_messages"
 FREE_PLAN = "free"

@@ -85,7 +85,8 @@ class Encoder:
         scores = query @ key.transpose(0, 2, 1) / math.sqrt(WIDTH / HEADS)
         scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
         mixed = (scores / scores.sum(axis=-1, keepdims=True)) @ value
-        return mixed.transpose(1, 0, 2).reshape(len(states), WIDTH)
+        joined: Matrix = mixed.transpose(1, 0, 2).reshape(len(states), WIDTH)
+        return joined
 
     def _linear(self, name: str, states: Matrix) -> Matrix:
         projected: Matrix = states @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
