@@ -51,7 +51,7 @@ def test_a_person_confirms_their_address_by_the_link_in_the_mail(platform, page:
     page.click("summary")
     page.click("a[href*='/verify?token=']")
     page.click("button")
-    page.wait_for_function("document.querySelector('[role=status]').textContent.startsWith('Thank you')")
+    page.locator("[role=status]", has_text="Thank you").wait_for()
     assert platform.api.log_in(address, PASSWORD).get("/v1/me")["email_verified"] is True
 
 
