@@ -27,16 +27,21 @@ class Faq:
         self._index: Index | None = None
         self._state: tuple[int, int] | None = None
         self._renewing = asyncio.Lock()
+        self._warming: asyncio.Task[Index] | None = None
 
     async def open(self) -> None:
-        """Load the model and the index. Without the model chat still serves; only answers fail, and say so."""
+        """Load the model, and the index in the background: the first question waits for it, the start does not.
+        Without the model chat still serves; only answers fail, and say so."""
         try:
             self._encoder = await self._in_thread(load_encoder)
-            await self._renewed()
+            self._warming = asyncio.create_task(self._renewed())
         except ModelUnavailable as error:
             log.error("assistant_unavailable", reason=str(error))  # noqa: TRY400 - the reason says it all
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        if self._warming:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def find(self, question: str, locale: str) -> Finding:

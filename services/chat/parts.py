@@ -33,7 +33,7 @@ async def open_parts(runtime: Runtime) -> AsyncIterator[ChatParts]:
         async with announcements.running(), assistant.running():
             yield ChatParts(runtime, settings, announcements, assistant)
     finally:
-        faq.close()
+        await faq.close()
 
 
 async def _parts(request: Request) -> ChatParts:
