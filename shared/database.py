@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
+import orjson
 from fastapi import Depends, Request
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import MetaData, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -59,6 +61,7 @@ class Database:
             max_size=size,
             open=False,
             kwargs={"autocommit": True, "row_factory": dict_row},
+            configure=_read_json_fast,
             check=AsyncConnectionPool.check_connection,
         )
         self._read_gate, self._write_gate = asyncio.Semaphore(size), asyncio.Semaphore(size)
@@ -101,6 +104,10 @@ class Database:
             self.committed_events()
         for callback in session.info.pop("after_commit", ()):
             callback()
+
+
+async def _read_json_fast(connection: AsyncConnection[Any]) -> None:
+    set_json_loads(orjson.loads, connection)
 
 
 def _engine(url: str, size: int, **options: Any) -> AsyncEngine:

@@ -1,4 +1,4 @@
-"""One attempt at one message: the handler runs in a savepoint of the session that will carry its effect."""
+"""One attempt at one message, in the session that will carry its effect."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -24,11 +24,20 @@ log = get_logger(__name__)
 
 
 async def handle(runtime: "Runtime", session: WriteSession, subscription: Subscription, message: Message) -> None:
-    """Run the handler; what it raises has been rolled back, and the session is usable again."""
+    """Run the handler and flush what it left; what it raises leaves the transaction to be rolled back."""
     event = subscription.event.model_validate(message.envelope["data"])
     with tracing.caused_by(message.envelope), HANDLER_SECONDS.labels(message.consumer).time():
-        async with session.begin_nested():
-            await subscription.handler(session, event, _context(runtime, message))
+        await subscription.handler(session, event, _context(runtime, message))
+        if session.new or session.dirty or session.deleted:
+            await session.flush()
+
+
+async def handle_in_savepoint(
+    runtime: "Runtime", session: WriteSession, subscription: Subscription, message: Message
+) -> None:
+    """Run the handler; what it raises has been rolled back, and the session is usable again."""
+    async with session.begin_nested():
+        await handle(runtime, session, subscription, message)
 
 
 def is_clash(error: Exception) -> bool:

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 import orjson
 from psycopg import AsyncConnection
-from psycopg.types.json import Jsonb
 
 from shared.database import Database
 from shared.events.event import Subscription
@@ -23,10 +22,13 @@ LEASE_SECONDS = 60.0
 # The consumer under which events lie that were bound for this service and that none of its code knows.
 UNKNOWN = "unknown"
 
+# The envelopes come as one JSON array, since escaping each for an array of jsonb took longer than all the rest.
 _ARRIVED = """
-    unnest(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::jsonb[], %s::smallint[], %s::int[],
-           %s::float8[], %s::timestamptz[], %s::text[], %s::text[])
-    AS arrived(consumer, event_id, type, subject, sequence, envelope, status, attempts, delay, until, error, class)
+    ROWS FROM (
+        unnest(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::smallint[], %s::int[],
+               %s::float8[], %s::timestamptz[], %s::text[], %s::text[]),
+        jsonb_array_elements(%s::jsonb))
+    AS arrived(consumer, event_id, type, subject, sequence, status, attempts, delay, until, error, class, envelope)
 """
 _INSERT = f"""
     INSERT INTO inbox (consumer, event_id, type, subject, sequence, envelope, status, attempts, next_attempt_at,
@@ -220,7 +222,7 @@ async def mark_done(connection: AsyncConnection[Any], message: Message) -> bool:
     return (await connection.execute(_SETTLE.encode(), {**done, **nothing})).rowcount == 1
 
 
-async def _count_conflicts(connection: AsyncConnection[Any], columns: list[list[Any]]) -> None:
+async def _count_conflicts(connection: AsyncConnection[Any], columns: list[Any]) -> None:
     """A repeat is normal; the same id with other contents is a publisher's fault. The first one wins."""
     rows = await (await connection.execute(_CONFLICTS.encode(), columns)).fetchall()
     for row in rows:
@@ -258,20 +260,20 @@ def _claim_of(messages: Sequence[Message]) -> tuple[str, list[UUID], UUID | None
     return first.consumer, [message.event_id for message in messages], first.claim
 
 
-def _columns(rows: Sequence[tuple[Message, Verdict]]) -> list[list[Any]]:
+def _columns(rows: Sequence[tuple[Message, Verdict]]) -> list[Any]:
     return [
         [message.consumer for message, _ in rows],
         [message.event_id for message, _ in rows],
         [message.type for message, _ in rows],
         [message.subject for message, _ in rows],
         [message.sequence for message, _ in rows],
-        [Jsonb(message.envelope, dumps=orjson.dumps) for message, _ in rows],
         [verdict.status for _, verdict in rows],
         [verdict.attempts_after(message.attempts) for message, verdict in rows],
         [float(verdict.delay_seconds) for _, verdict in rows],
         [verdict.until for _, verdict in rows],
         [verdict.error for _, verdict in rows],
         [verdict.error_class for _, verdict in rows],
+        orjson.dumps([message.envelope for message, _ in rows]).decode(),
     ]
 
 

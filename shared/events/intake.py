@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import AsyncConnection
 
 from shared.database import WriteSession
-from shared.events.handling import driver_of, handle, is_clash, report
+from shared.events.handling import driver_of, handle, handle_in_savepoint, is_clash, report
 from shared.events.inbox import Inbox, Message
 from shared.events.metrics import INTAKE
 from shared.events.verdicts import DONE, PENDING, Verdict, verdict_on
@@ -65,14 +65,15 @@ class Intake:
         `only` names the one consumer a replay is meant for.
         """
         if fresh and only is None and not self.stopping:
-            try:
-                return await self._handle_at_once(envelopes)
-            except Exception as error:  # noqa: BLE001 - the plain way decides whether it is an error
-                log.warning("batch_not_handled_at_once", service=self.service, reason=str(error)[:300])
+            for batch in (_Batch, _CarefulBatch):
+                try:
+                    return await self._handle_at_once(envelopes, batch)
+                except Exception as error:  # noqa: BLE001 - the next way decides whether it is an error
+                    log.info("batch_not_handled_at_once", service=self.service, reason=str(error)[:300])
         await self._inbox.store(envelopes, only=only)
         INTAKE.labels(self.service, "stored").inc(len(envelopes))
 
-    async def _handle_at_once(self, envelopes: Sequence[dict[str, Any]]) -> None:
+    async def _handle_at_once(self, envelopes: Sequence[dict[str, Any]], kind: "type[_Batch]") -> None:
         # One batch may hold an event twice, when its publisher lost a connection and sent again.
         unique = {message.key: message for envelope in envelopes for message in self._inbox.messages_of(envelope)}
         messages = list(unique.values())
@@ -83,7 +84,7 @@ class Intake:
             messages = [message for message in messages if message.key not in known]
             if not messages:
                 return
-            batch = _Batch(self._runtime, self._inbox, session, await _busy(driver, messages))
+            batch = kind(self._runtime, self._inbox, session, await _busy(driver, messages))
             handled = [(message, await batch.take(message)) for message in messages]
             await self._inbox.insert(driver, [(batch.begun.get(message.key, message), v) for message, v in handled])
         batch.report()
@@ -93,7 +94,10 @@ class Intake:
 
 
 class _Batch:
-    """The messages of one delivery, handled one after the other in one transaction."""
+    """The messages of one delivery, handled one after the other in one transaction.
+
+    Nearly always all of them go well, so there are no savepoints, and the first error ends the batch.
+    """
 
     def __init__(
         self, runtime: "Runtime", inbox: Inbox, session: WriteSession, busy: dict[str, set[str] | None]
@@ -115,16 +119,12 @@ class _Batch:
         return verdict
 
     async def _attempt(self, message: Message) -> Verdict:
-        verdict, cause = Verdict(DONE), None
-        try:
-            await handle(self._runtime, self._session, self._inbox.subscription_of(message), message)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises has a verdict
-            if is_clash(error):
-                return Verdict(PENDING)
-            verdict, cause = verdict_on(error, 1), error
-        finally:
-            # Each handler finds a session as empty as if it were alone.
-            self._session.expunge_all()
+        await handle(self._runtime, self._session, self._inbox.subscription_of(message), message)
+        return self._end(message, Verdict(DONE))
+
+    def _end(self, message: Message, verdict: Verdict, cause: Exception | None = None) -> Verdict:
+        # Each handler finds a session as empty as if it were alone.
+        self._session.expunge_all()
         self.begun[message.key] = message
         self._reports.append((message, verdict, cause))
         return verdict
@@ -142,6 +142,21 @@ class _Batch:
         """Say what became of the messages, once it is committed."""
         for entry in self._reports:
             report(*entry)
+
+
+class _CarefulBatch(_Batch):
+    """The same batch again after an error, each message in a savepoint: one that fails costs only itself."""
+
+    async def _attempt(self, message: Message) -> Verdict:
+        subscription = self._inbox.subscription_of(message)
+        try:
+            await handle_in_savepoint(self._runtime, self._session, subscription, message)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises has a verdict
+            if not is_clash(error):
+                return self._end(message, verdict_on(error, 1), error)
+            self._session.expunge_all()
+            return Verdict(PENDING)
+        return self._end(message, Verdict(DONE))
 
 
 async def _known(driver: AsyncConnection[Any], messages: Sequence[Message]) -> set[tuple[str, Any]]:

@@ -51,7 +51,8 @@ async def test_a_batch_delivered_before_is_stored_first(counts):
 
 async def test_one_failure_in_a_batch_costs_only_itself_and_those_behind_it():
     recorder = Recorder()
-    recorder.failures = [RuntimeError("first of its subject")]
+    # Once for the batch without savepoints, once for the careful one.
+    recorder.failures = [RuntimeError("first of its subject")] * 2
     async with running_service(counter(recorder, ordered=True)) as running:
         await intake_of(running).receive(envelopes(*story(3), *story(2)), fresh=True)
         assert await states(running) == [(PENDING, 1), (PENDING, 0), (PENDING, 0), (DONE, 1), (DONE, 1)]
@@ -60,7 +61,7 @@ async def test_one_failure_in_a_batch_costs_only_itself_and_those_behind_it():
 
 async def test_a_rejected_event_in_a_batch_is_parked():
     recorder = Recorder()
-    recorder.failures = [Reject("no")]
+    recorder.failures = [Reject("no")] * 2
     async with running_service(counter(recorder, ordered=True)) as running:
         await intake_of(running).receive(envelopes(*story(2)), fresh=True)
         assert await states(running) == [(PARKED, 1), (PENDING, 0)]
@@ -150,7 +151,7 @@ async def test_a_batch_gives_way_to_a_lock_instead_of_holding_its_own():
 
 
 async def test_what_a_handler_publishes_is_committed_with_its_effect_or_not_at_all():
-    failures = [RuntimeError("after publishing")]
+    failures = [RuntimeError("after publishing")] * 2
 
     async def pass_on(session, event, context):
         session.info["service"] = "community"
