@@ -10,11 +10,11 @@ from types import FrameType
 import httpx
 from rich.console import Console
 
-from deploy.embedded.rabbitmq import start_rabbitmq
 from deploy.gateway.caddy import caddy_command
 from deploy.home import Home
 from deploy.local.platform import TWIN_DATABASE, prepare
 from deploy.local.server import postgres_of
+from deploy.processes.broker import start_broker
 from deploy.processes.children import Child, stop_all
 from deploy.services import SERVICES
 
@@ -38,7 +38,7 @@ def serve(home: Home, console: Console) -> None:
     with postgres_of(home) as server_url:
         prepare(home, server_url, progress)
         progress("Starting RabbitMQ")
-        broker = start_rabbitmq(home.folder / "rabbitmq")
+        broker = start_broker(home)
         children = processes_of(home, broker.url)
         try:
             progress(f"Starting {len(children)} processes")
