@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from shared.ending import end
 from shared.logging import get_logger
 from shared.runtime import Runtime
 
@@ -31,9 +32,7 @@ async def run_timers(timers: Sequence[Every], runtime: Runtime) -> AsyncIterator
     try:
         yield
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end(running)
 
 
 async def _repeat(timer: Every, runtime: Runtime) -> None:

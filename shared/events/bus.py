@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from shared.ending import end
 from shared.events import metrics, retention
 from shared.events.event import Subscription
 from shared.events.inbox import Inbox
@@ -60,9 +61,9 @@ class Bus:
         self.worker.stopping = self._intake.stopping = True
         self._outbox_filled.set()
         self._inbox_filled.set()
-        await _end([*self._steady, *self._at_work.values()], STOP_SECONDS)
+        await end([*self._steady, *self._at_work.values()], patience=STOP_SECONDS)
         await self._runtime.transport.detach(self._intake)
-        await _end(self._listening, 0)
+        await end(self._listening)
         if self._steady:
             await self._send_rest()
 
@@ -160,16 +161,3 @@ class Bus:
 
     def _task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         return asyncio.create_task(work, name=f"{self._runtime.service}.{name}")
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]], patience: float) -> None:
-    """Wait for tasks to end by themselves, and cancel those that don't, again where a driver swallows it."""
-    waiting: set[asyncio.Task[None]] = set(tasks)
-    while waiting:
-        done, waiting = await asyncio.wait(waiting, timeout=patience)
-        for task in waiting:
-            task.cancel()
-        for task in done:
-            if not task.cancelled() and task.exception():
-                log.error("bus_task_failed", task=task.get_name(), error=repr(task.exception()))
-        patience = 1
