@@ -69,9 +69,9 @@ HEAD = """# Generated from the manifests by `./atelier docs`; change deploy/gate
 	}}
 	header {{
 		X-Request-Id {{rid}}
-		X-Content-Type-Options nosniff
-		X-Frame-Options DENY
-		Referrer-Policy no-referrer
+		?X-Content-Type-Options nosniff
+		?X-Frame-Options DENY
+		?Referrer-Policy no-referrer
 		-Server
 		-Via
 		defer
