@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.documents.asyncapi import asyncapi
+from deploy.documents.data_model import data_model
 from deploy.documents.event_table import event_table
 from deploy.documents.manifests import Manifest
 from deploy.gateway.generate import caddyfile
@@ -29,6 +30,7 @@ def as_json(document: Any) -> str:
 GENERATORS: dict[str, Generator] = {
     "docs/events.md": event_table,
     "docs/asyncapi.json": lambda services: as_json(asyncapi(services)),
+    "docs/data-model.md": data_model,
     "deploy/gateway/Caddyfile": caddyfile,
     "deploy/gateway/Caddyfile.production": lambda services: caddyfile(services, production=True),
     "shared/contracts/consumers.json": lambda services: as_json(consumers(services)),

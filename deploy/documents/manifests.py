@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from deploy.documents.data_model import Owner
 from deploy.gateway.generate import Gated
 from shared.contracts.registry import all_versions
 from shared.events.event import Event, Subscription
 
 
-class Manifest(Gated, Protocol):
+class Manifest(Gated, Owner, Protocol):
     """The part of `shared.service.Service` that documents tell of: its events, its paths and its limits."""
 
     @property

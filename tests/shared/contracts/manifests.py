@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sqlalchemy import MetaData
+
 from shared.contracts.billing import PaymentPaid
 from shared.contracts.common import MailRequested
 from shared.contracts.registry import all_versions
@@ -18,6 +20,7 @@ class Manifest:
     subscribes: tuple[Subscription, ...] = ()
     paths: tuple[str, ...] = ()
     body_limits: Mapping[str, int] = field(default_factory=dict)
+    metadata: MetaData = field(default_factory=MetaData)
 
 
 async def accrue(session, event, context):
