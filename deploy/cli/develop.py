@@ -28,8 +28,8 @@ class Suite:
 
 PLAIN = "not chaos and not browser and not services and not slow"
 SUITES = (
-    Suite("fast", ("tests", "-m", PLAIN, "-n", "2"), 1500),
-    Suite("slow", ("tests", "-m", "slow and not chaos and not browser and not services"), 900),
+    Suite("fast", ("tests", "-m", PLAIN, "-n", "2"), 2400),
+    Suite("slow", ("tests", "-m", "slow and not chaos and not browser and not services"), 1200),
     Suite("browser", ("tests", "-m", "browser and not services"), 300),
     Suite("services", ("tests", "-m", "services"), 600),
     Suite("chaos", ("tests", "-m", "chaos"), 1200),

@@ -10,7 +10,7 @@ from PIL import Image
 from deploy.cli.api import StepFailed, eventually
 from deploy.cli.demo import drawn_photo, upload
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_a_creators_whole_journey_holds(platform, tmp_path):
