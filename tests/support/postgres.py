@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
+from zlib import crc32
 
 import psycopg
 
@@ -38,8 +39,11 @@ def url_of(database: str) -> str:
 
 
 def _template_of(service: Service) -> str:
-    """The service's migrated template, made by whichever worker comes first."""
-    name = f"template_{service.name}"
+    """The service's migrated template, made by whichever worker comes first.
+
+    Toys borrow the names of real services, so the migrations tell templates apart.
+    """
+    name = f"template_{service.name}_{crc32(bytes(service.migrations)):08x}"
     with psycopg.connect(server_url(), autocommit=True) as admin:
         admin.execute("SELECT pg_advisory_lock(hashtext(%s))", (name,))
         if admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
