@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 from shared.logging import get_logger
 
@@ -10,7 +11,7 @@ INSIST_SECONDS = 1
 log = get_logger(__name__)
 
 
-async def end(tasks: Iterable[asyncio.Task[None]], *, patience: float = 0) -> None:
+async def end(tasks: Iterable[asyncio.Task[Any]], *, patience: float = 0) -> None:
     """Give tasks `patience` seconds to end by themselves, then cancel them until they have.
 
     Once is not enough: `asyncio.wait_for` of Python 3.11, which psycopg uses, forgets a cancellation that comes with

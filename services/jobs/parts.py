@@ -34,7 +34,7 @@ class JobsParts:
 @asynccontextmanager
 async def open_parts(runtime: Runtime) -> AsyncIterator[JobsParts]:
     settings = cast(JobsSettings, runtime.settings)
-    catalogue, wakeups = open_catalogue(settings.extra_tools), Wakeups(runtime.database)
+    catalogue, wakeups = open_catalogue(settings.extra_tools), Wakeups(runtime.database, settings.amqp_url)
     parts = JobsParts(
         runtime=runtime,
         settings=settings,

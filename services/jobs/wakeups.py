@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import psycopg
 
@@ -12,7 +12,10 @@ from services.jobs.background import running
 from shared.database import Database
 from shared.logging import get_logger
 
-CHANNEL = "jobs_wake"
+if TYPE_CHECKING:
+    from shared.events.amqp import Hints
+
+CHANNEL, BROADCAST = "jobs_wake", "jobs.wake"
 Hint = Literal["work", "change", "cancel"]
 
 log = get_logger(__name__)
@@ -38,14 +41,22 @@ class Signal:
         return self.count != seen
 
 
-class Wakeups:
-    """Rings at once in this process, and by a coalesced NOTIFY in the others of this service.
+def _broker_at(url: str) -> "Hints":
+    from shared.events.amqp import Hints  # noqa: PLC0415 - without a broker nobody pays for its driver
 
-    The NOTIFY is sent after the commit and outside of it: inside a transaction it would serialise all commits.
+    return Hints(url, BROADCAST)
+
+
+class Wakeups:
+    """Rings at once in this process, and in the others of this service by a coalesced NOTIFY and over RabbitMQ.
+
+    The NOTIFY is sent after the commit and outside of it: inside a transaction it would serialise all commits. Where a
+    connection pooler keeps LISTEN from working, the broker still carries the hint.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, amqp_url: str = "") -> None:
         self._database = database
+        self._broker = _broker_at(amqp_url) if amqp_url else None
         self.signals: dict[str, Signal] = {"work": Signal(), "change": Signal(), "cancel": Signal()}
         self._pending: set[str] = set()
         self._filled = asyncio.Event()
@@ -70,14 +81,22 @@ class Wakeups:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        async with running(self._send(), self._hear()):
+        others = [self._broker.listen(self._ring_here)] if self._broker else []
+        async with running(self._send(), self._hear(), *others):
             yield
+
+    def _ring_here(self, hints: str) -> None:
+        for hint in hints.split(","):
+            if hint in self.signals:
+                self.signals[hint].ring()
 
     async def _send(self) -> None:
         while True:
             await self._filled.wait()
             self._filled.clear()
             hints, self._pending = ",".join(sorted(self._pending)), set()
+            if self._broker:
+                await self._broker.tell(hints)
             try:
                 async with self._database.pool.connection() as connection:
                     await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, hints))
@@ -90,9 +109,7 @@ class Wakeups:
                 async with await psycopg.AsyncConnection.connect(self._database.url, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
                     async for notice in connection.notifies():
-                        for hint in notice.payload.split(","):
-                            if hint in self.signals:
-                                self.signals[hint].ring()
+                        self._ring_here(notice.payload)
             except psycopg.Error as error:
                 log.warning("wakeups_not_heard", error=type(error).__name__)
                 await asyncio.sleep(1)

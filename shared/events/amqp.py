@@ -6,7 +6,7 @@ RabbitMQ is a pipe: what it holds is on its way from an outbox to an inbox, and 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -44,6 +44,8 @@ DELIVERY_LIMIT = 1000
 QUEUE_BYTES = 1 << 30
 # A quorum queue younger than a second is forgotten, with what it confirmed, when its broker is killed (seen on 3.10.8).
 SETTLE_SECONDS = 2.0
+HINT_RETRY_SECONDS = 2.0
+HINT_QUEUE: dict[str, Any] = {"x-max-length": 16, "x-message-ttl": 5000}
 BROKER_ERRORS = (*CONNECTION_EXCEPTIONS, TimeoutError)
 
 log = get_logger(__name__)
@@ -210,6 +212,51 @@ class _Consumer:
     def _lose(self, *_: object) -> None:
         self._lost = True
         self._changed.set()
+
+
+class Hints:
+    """Broadcasts between the processes of one service, which may be lost: whoever hears none looks by himself.
+
+    A fanout exchange, and for each process a queue that holds a few hints for seconds and dies with its connection.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url, self._name = url, name
+        self._exchange: AbstractExchange | None = None
+
+    async def listen(self, hear: Callable[[str], None]) -> None:
+        """Hear hints until cancelled, on a new connection whenever the broker went away."""
+        while True:
+            try:
+                await self._listen(hear)
+            except BROKER_ERRORS as error:
+                log.warning("hints_not_heard", name=self._name, reason=_reason(error))
+            await asyncio.sleep(HINT_RETRY_SECONDS)
+
+    async def tell(self, hint: str) -> None:
+        """Send a hint, or lose it without a word while the broker is away."""
+        if self._exchange is not None:
+            with contextlib.suppress(*BROKER_ERRORS):
+                await self._exchange.publish(aio_pika.Message(hint.encode()), "", mandatory=False, timeout=1)
+
+    async def _listen(self, hear: Callable[[str], None]) -> None:
+        connection, lost = await _connect(self._url, self._name), asyncio.Event()
+        try:
+            channel = await connection.channel(publisher_confirms=False)
+            channel.close_callbacks.add(lambda *_: lost.set())
+            exchange = await channel.declare_exchange(self._name, aio_pika.ExchangeType.FANOUT, durable=True)
+            queue = await channel.declare_queue(exclusive=True, arguments=HINT_QUEUE)
+            await queue.bind(exchange)
+
+            async def take(message: AbstractIncomingMessage) -> None:
+                hear(message.body.decode(errors="replace"))
+
+            await queue.consume(take, no_ack=True)
+            self._exchange = exchange
+            await lost.wait()
+        finally:
+            self._exchange = None
+            await _close(connection)
 
 
 async def declare(channel: AbstractChannel, routes: Routes) -> AbstractExchange:

@@ -27,7 +27,7 @@ from tests.support.toy import counter, teller
 
 LEASE_SECONDS = 1.5
 # Three kinds of trouble: a slow handler to be killed in, one that fails at times, and one that takes its process along.
-SLOWEST_SECONDS = 0.004
+SLOWEST_SECONDS = 0.012
 FAILING_SHARE = 0.01
 DEADLY_CATEGORY = "deadly"
 

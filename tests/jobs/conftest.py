@@ -1,6 +1,9 @@
 import pytest_asyncio
 
 from tests.support.jobs import jobs_service, someone
+from tests.support.rabbitmq import rabbitmq
+
+__all__ = ["rabbitmq"]
 
 
 @pytest_asyncio.fixture

@@ -12,12 +12,12 @@ from typing import Any, Literal
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from services.jobs.background import end_tasks
 from services.jobs.queue import Claim, Outcome, Queue
 from services.jobs.runner import orphans, outputs
 from services.jobs.runner.workshop import Workshop, WorkshopGone
 from services.jobs.settings import JobsSettings
 from services.jobs.wakeups import Wakeups
+from shared import ending
 from shared.clock import Clock
 from shared.logging import get_logger
 from shared.storage import Storage
@@ -78,7 +78,7 @@ class Attempt:
             async with self._beating:
                 # Cut off in the middle of a heartbeat, its connection would have to be thrown away.
                 keeper.cancel()
-            await end_tasks([keeper])
+            await ending.end([keeper])
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
     async def _work(self) -> None:
@@ -163,7 +163,7 @@ class Attempt:
         try:
             await asyncio.wait(news, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await end_tasks(news)
+            await ending.end(news)
 
     async def _beat(self) -> None:
         bench = self.bench

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import orjson
 
-from services.jobs.background import end_tasks
 from services.jobs.catalogue import LANES, Catalogue
 from services.jobs.queue import Claim, Queue
 from services.jobs.runner import orphans
@@ -19,6 +18,7 @@ from services.jobs.runner.processes import Identity, identify
 from services.jobs.runner.workshop import Workshop
 from services.jobs.settings import JobsSettings
 from services.jobs.wakeups import Wakeups
+from shared import ending
 from shared.database import Database
 from shared.logging import get_logger
 from shared.runtime import Runtime
@@ -76,7 +76,7 @@ class Runner:
                 yield
             finally:
                 await self._drain(lanes)
-                await end_tasks([*chores, *lanes])
+                await ending.end([*chores, *lanes])
                 await self._sign_off()
 
     async def _take_over(self) -> None:
