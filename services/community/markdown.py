@@ -4,12 +4,18 @@ Source and result are both stored with RENDERER_VERSION, so that a better render
 """
 
 import re
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import StateBlock
 from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
 
 from shared.errors import Unprocessable
 
@@ -22,13 +28,17 @@ MAX_RUN = 200
 RUN = re.compile(rf"([*_`\[\]<>~!(])\1{{{MAX_RUN},}}")
 QUOTES = re.compile(rf"^(?:[ \t]*>){{{MAX_NESTING + 1},}}", re.MULTILINE)
 MAX_BRACKETS = 1000
+# A list item makes five tokens and a table's cell three, so this is more than honest texts of 50,000 characters have.
+MAX_BLOCK_TOKENS = 15_000
 MENTION = re.compile(r"(?<![\w@/])@([A-Za-z0-9][A-Za-z0-9_-]{1,38})")
 
 TAGS = {
     "p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol",
     "li", "a", "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
-ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "th": {"align"}, "td": {"align"}}
+# The style of a cell is reduced to how its text is aligned.
+ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "th": {"style"}, "td": {"style"}}
+STYLES = {"text-align"}
 SCHEMES = {"http", "https", "mailto"}
 LINK_RELATION = "nofollow ugc noopener"
 
@@ -38,7 +48,7 @@ class TextTooLong(Unprocessable):
 
 
 class TextTooComplex(Unprocessable):
-    code, title = "text_too_complex", "The text has too many links or is nested too deeply"
+    code, title = "text_too_complex", "The text has too many parts or links, or is nested too deeply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ def render(source: str, *, limit: int) -> Rendered:
     if max((token.level for token in tokens), default=0) > MAX_NESTING * 2:
         raise TextTooComplex
     inline = [child for token in tokens for child in token.children or ()]
-    links = sum(1 for token in inline if token.type == "link_open")
+    links = sum(1 for token in inline if token.type in {"link_open", "image"})
     if links > MAX_LINKS:
         raise TextTooComplex
     raw = _parser().renderer.render(tokens, _parser().options, {})
@@ -70,11 +80,44 @@ def render(source: str, *, limit: int) -> Rendered:
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
     # linkify stays off for its quadratic time; raw HTML is text.
-    return MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting": MAX_NESTING}).enable("table")
+    parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "maxNesting": MAX_NESTING}).enable("table")
+    parser.block.ruler.before(
+        "table", "budget", _refuse_excess, {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    )
+    parser.add_render_rule("image", _link_to_image)
+    return parser
+
+
+def _refuse_excess(state: StateBlock, _start: int, _end: int, _silent: bool) -> bool:  # noqa: FBT001 - a rule
+    """Stop while parsing, since a small text can make a table of very many cells."""
+    if len(state.tokens) > MAX_BLOCK_TOKENS:
+        raise TextTooComplex
+    return False
+
+
+def _link_to_image(
+    renderer: RendererHTML,
+    tokens: Sequence[Token],
+    index: int,
+    options: OptionsDict,
+    env: MutableMapping[str, Any],
+) -> str:
+    """Pictures are linked, not shown: loading one would tell its host who reads the page."""
+    token = tokens[index]
+    address = escapeHtml(str(token.attrGet("src") or ""))
+    words = renderer.renderInlineAsText(token.children, options, env) or str(token.attrGet("src"))
+    return f'<a href="{address}">{escapeHtml(words)}</a>'
 
 
 def _clean(html: str) -> str:
-    return nh3.clean(html, tags=TAGS, attributes=ATTRIBUTES, url_schemes=SCHEMES, link_rel=LINK_RELATION)
+    return nh3.clean(
+        html,
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        url_schemes=SCHEMES,
+        link_rel=LINK_RELATION,
+        filter_style_properties=STYLES,
+    )
 
 
 def _mentions(inline: list[Token]) -> tuple[str, ...]:
