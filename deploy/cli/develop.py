@@ -34,6 +34,7 @@ SUITES = (
     Suite("services", ("tests", "-m", "services"), 600),
     Suite("chaos", ("tests", "-m", "chaos"), 1200),
 )
+SUITE_NAMES = tuple(suite.name for suite in SUITES)
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +50,9 @@ def test(
     suite: Annotated[list[str] | None, typer.Option(help="Only these suites.")] = None,
 ) -> None:
     """Run all tests with a real Postgres and a real RabbitMQ. Further arguments go to pytest."""
-    wanted = ["fast"] if fast else suite or [entry.name for entry in SUITES]
+    wanted = ["fast"] if fast else suite or list(SUITE_NAMES)
+    if unknown := set(wanted) - set(SUITE_NAMES):
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: the suites are {', '.join(SUITE_NAMES)}")
     failed = [entry.name for entry in SUITES if entry.name in wanted and not _run_suite(entry, context.args)]
     if failed:
         console.print(f"[red]Failed: {', '.join(failed)}[/red]")
