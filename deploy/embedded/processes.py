@@ -3,6 +3,7 @@
 import ctypes
 import fcntl
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,13 +17,21 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.02
 KILLED_SECONDS = 5.0
+# Linux hands out 32768 and up to outgoing connections, macOS 49152 and up.
+SERVER_PORTS = range(15000, 32768)
+
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that this process has not been given before.
+
+    It lies below those that outgoing connections get, so that a server that restarts finds it free again.
+    """
+    while (port := secrets.choice(SERVER_PORTS)) in _given or not port_is_free(port):
+        pass
+    _given.add(port)
+    return port
 
 
 def port_is_free(port: int) -> bool:

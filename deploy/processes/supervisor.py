@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sys
 import time
 from types import FrameType
@@ -10,6 +9,7 @@ from types import FrameType
 import httpx
 from rich.console import Console
 
+from deploy.embedded.processes import free_port
 from deploy.gateway.caddy import caddy_command
 from deploy.home import Home
 from deploy.local.platform import TWIN_DATABASE, prepare
@@ -133,13 +133,6 @@ def _watch(children: list[Child], console: Console) -> None:
             if child.watch():
                 console.print(f"[yellow]{child.name} ended[/yellow] and is started again; its log is {child.log}.")
         time.sleep(WATCH_SECONDS)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from deploy.cli.api import StepFailed, eventually
-from tests.support.platform import Platform, free_port
+from deploy.embedded.processes import free_port
+from tests.support.platform import Platform
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 

@@ -3,7 +3,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from deploy.embedded.processes import is_running, is_running_by_ps, port_is_free
+from deploy.embedded.processes import free_port, is_running, is_running_by_ps, port_is_free
 
 
 def test_a_process_is_known_by_the_folder_it_works_in(tmp_path: Path) -> None:
@@ -38,3 +38,11 @@ def test_a_port_in_use_is_not_free() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert not port_is_free(taken.getsockname()[1])
+
+
+def test_free_ports_differ_and_are_none_that_an_outgoing_connection_could_take() -> None:
+    given = [free_port() for _ in range(300)]
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+
+    assert len(set(given)) == 300
+    assert max(given) < first_outgoing

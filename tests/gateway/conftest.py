@@ -12,13 +12,13 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from deploy.embedded.processes import free_port
 from deploy.gateway.caddy import find_caddy
 from deploy.gateway.generate import caddyfile
 from deploy.local.gateway import Gateway
 from shared.settings import Settings
 from tests.gateway.probes import SERVICES, Accounts, Probe
 from tests.support.loopback import listening_socket, served
-from tests.support.platform import free_port
 
 ORIGIN = "https://studio.example"
 

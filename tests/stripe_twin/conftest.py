@@ -1,20 +1,14 @@
-import socket
 from collections.abc import Iterator
 
 import pytest
 
+from deploy.embedded.processes import free_port
 from tests.stripe_twin.bench import Bench, running_bench
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The SDK hands its form to httpx in a way that httpx has renamed; that is between the two."""
     config.addinivalue_line("filterwarnings", "ignore:Use 'content=<...>' to upload raw:DeprecationWarning")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ import httpx
 import pytest
 import stripe
 
+from deploy.embedded.processes import free_port
 from deploy.stripe_twin.settings import TwinSettings
 from tests.stripe_twin.bench import SECRET, Bench, ManualClock, Receiver, database, wait_until
-from tests.stripe_twin.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,17 +13,12 @@ from pathlib import Path
 import httpx
 
 from deploy.cli.api import Api
+from deploy.embedded.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 # What would make the started platform use something else than its own parts.
 OUTSIDE = ("DATABASE_URL", "AMQP_URL", "STRIPE_SECRET_KEY", "PUBLIC_URL", "ATELIER_ENV")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
