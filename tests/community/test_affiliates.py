@@ -131,19 +131,7 @@ async def test_a_refund_after_payout_becomes_a_debt(village):
     friend, code = await village.affiliate()
     money = await village.pay(await village.customer(code))
     village.svc.clock.advance(timedelta(days=31).total_seconds())
-    payout, now = new_id(), village.svc.clock.now()
-    await village.svc.rows(
-        """
-        WITH p AS (
-            INSERT INTO payouts (id, affiliate_id, amount, currency, status, created_at, updated_at)
-            SELECT %(id)s, id, 1170, 'usd', 'paid', %(now)s, %(now)s FROM affiliates RETURNING id
-        )
-        INSERT INTO payout_entries (entry_id, payout_id)
-        SELECT e.id, p.id FROM commission_entries e, p RETURNING entry_id
-        """,
-        id=payout,
-        now=now,
-    )
+    assert await village.pay_out(friend) == 1170
     assert [row["status"] for row in await village.commissions(friend)] == ["PAID"]
     await village.svc.receive(money.refunded(0), sequence=2)
     assert (await village.me(friend))["balance"] == {"currency": "usd", "pending": 0, "available": -1170, "paid": 1170}

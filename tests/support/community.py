@@ -22,6 +22,17 @@ from shared.ids import new_id
 from tests.support.services import RunningService, running_service
 
 VIRAL = 3900
+_PAY_OUT = """
+    WITH free AS (
+        SELECT e.id, e.delta FROM commission_entries e JOIN commissions c ON c.id = e.commission_id
+         WHERE c.affiliate_id = %(affiliate)s AND NOT EXISTS (SELECT FROM payout_entries WHERE entry_id = e.id)
+    ), made AS (
+        INSERT INTO payouts (id, affiliate_id, amount, currency, status, created_at, updated_at)
+        SELECT %(id)s, %(affiliate)s, coalesce(sum(delta), 0), 'usd', 'paid', %(now)s, %(now)s FROM free
+        RETURNING id, amount
+    ), gathered AS (INSERT INTO payout_entries (entry_id, payout_id) SELECT free.id, made.id FROM free, made)
+    SELECT amount FROM made
+"""
 TABLES = {table.name: table for table in Base.metadata.sorted_tables}
 # What the seed fills; parents first.
 SEEDED = [TABLES[name] for name in ("forum_categories", "faq_categories", "faq_items", "outbox")]
@@ -131,6 +142,12 @@ class Village:
         money = Money(user_id, self.svc.clock.now(), net)
         await self.svc.receive(money.paid())
         return money
+
+    async def pay_out(self, user_id: UUID) -> int:
+        """Pay the affiliate every entry that no payout has yet, as a payout run would; returns the amount."""
+        affiliate = (await self.me(user_id))["id"]
+        [paid] = await self.svc.rows(_PAY_OUT, id=new_id(), affiliate=affiliate, now=self.svc.clock.now())
+        return int(paid["amount"])
 
     async def me(self, user_id: UUID) -> Any:
         return await self.get("/v1/affiliates/me", user_id)

@@ -112,9 +112,16 @@ async def list_referrals(
     return await _page(session, after(statement, [Referral.created_at, Referral.id], values, descending=True), limit)
 
 
+async def lock_referral(session: WriteSession, referral: Referral) -> None:
+    """Lock the customer, then read the referral again: a payment may have moved its sum meanwhile."""
+    await lock_customer(session, referral.referred_user_id)
+    await session.refresh(referral)
+
+
 async def list_attributed_referrals(session: ReadSession, affiliate_id: UUID) -> Sequence[Referral]:
+    """In an order that all who lock several customers share."""
     statement = select(Referral).where(Referral.affiliate_id == affiliate_id, Referral.status == ATTRIBUTED)
-    return (await session.scalars(statement)).all()
+    return (await session.scalars(statement.order_by(Referral.referred_user_id))).all()
 
 
 async def lock_payment(session: WriteSession, payment_id: UUID) -> PaymentFact | None:
@@ -131,8 +138,10 @@ async def list_outcomes(session: ReadSession, payment_id: UUID) -> Sequence[str 
     return (await session.scalars(select(DisputeFact.outcome).where(DisputeFact.payment_id == payment_id))).all()
 
 
-async def find_commission(session: ReadSession, payment_id: UUID) -> Commission | None:
-    return await session.scalar(select(Commission).where(Commission.payment_id == payment_id))
+async def find_commission_for_update(session: WriteSession, payment_id: UUID) -> Commission | None:
+    """The payment's commission, locked: an approval may be under way."""
+    statement = select(Commission).where(Commission.payment_id == payment_id)
+    return await session.scalar(statement.with_for_update(), execution_options={"populate_existing": True})
 
 
 async def list_commissions(

@@ -127,7 +127,7 @@ async def _commission_of(
     terms: Terms,
 ) -> Commission | None:
     """The payment's commission, made when the payment is one that earns; its rate never changes afterwards."""
-    known = await repository.find_commission(session, payment.payment_id)
+    known = await repository.find_commission_for_update(session, payment.payment_id)
     if known is not None or referral.status != ATTRIBUTED or not terms.earns(referral.registered_at, paid_at):
         return known
     rate_bp = await repository.find_rate(session, referral.affiliate_id, paid_at)

@@ -108,7 +108,7 @@ async def _refuse_self_referrals(session: WriteSession, user: UserRegistered, ca
         return
     for referral in await repository.list_attributed_referrals(session, affiliate.id):
         if await _same_mailbox(session, referral.referred_user_id, user.email_fingerprint):
-            await repository.lock_customer(session, referral.referred_user_id)
+            await repository.lock_referral(session, referral)
             referral.status, referral.rule, referral.updated_at = REFUSED, SAME_MAILBOX, cause.now
             referral.version += 1
             await _tell(session, referral)
