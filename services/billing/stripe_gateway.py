@@ -64,6 +64,17 @@ class StripeGateway:
         found = await _asked(self._v1.promotion_codes.list_async, {"code": code, "active": True, "limit": 1})
         return str(found["data"][0]["id"]) if found["data"] else None
 
+    async def ensure_coupon(self, percent: int) -> str:
+        """The coupon that takes `percent` off a first invoice, made when Stripe has none yet."""
+        coupon_id = f"atelier_referral_{percent}"
+        params = {"id": coupon_id, "percent_off": percent, "duration": "once", "name": f"{percent} % off"}
+        try:
+            await _asked(self._v1.coupons.create_async, params, _key(f"coupon:{coupon_id}"))
+        except StripeRefused as refusal:
+            if refusal.code != "resource_already_exists":
+                raise
+        return coupon_id
+
     async def expire_checkout_session(self, session_id: str, *, key: str) -> None:
         """Close a session. One that was paid or has expired already stays as it is."""
         try:
@@ -166,7 +177,7 @@ async def _asked(call: Callable[..., Awaitable[Any]], *arguments: Any) -> dict[s
     except stripe.CardError as error:
         raise StripeRefused(error.user_message or "The card was declined.", code=error.code or "") from error
     except (stripe.StripeError, httpx.HTTPError) as error:
-        log.warning("stripe_unavailable", error=type(error).__name__)
+        log.warning("stripe_unavailable", error=type(error).__name__, detail=str(error)[:200])
         raise PaymentProviderUnavailable from error
     return answer
 
@@ -177,8 +188,14 @@ async def _patiently(call: Callable[..., Awaitable[Any]], *arguments: Any) -> An
         try:
             return await call(*arguments)
         except stripe.StripeError as error:
-            if error.code != "idempotency_key_in_use" or attempt == KEY_IN_USE_TRIES - 1:
+            if not _is_key_in_use(error) or attempt == KEY_IN_USE_TRIES - 1:
                 raise
             # Those who wait must not all come back at the same instant.
             await asyncio.sleep(random.uniform(0.1, 0.7))  # noqa: S311
     raise AssertionError("unreachable")
+
+
+def _is_key_in_use(error: stripe.StripeError) -> bool:
+    """The SDK leaves `code` empty on a 409; only the body still says what it was."""
+    body = error.json_body if isinstance(error.json_body, dict) else {}
+    return str(body.get("error", {}).get("code", "")) == "idempotency_key_in_use"
