@@ -7,7 +7,8 @@ from services.billing.models import Base
 from services.billing.parts import open_parts
 from services.billing.settings import BillingSettings
 from services.billing.usecases.published import PUBLISHED
-from shared.contracts.accounts import UserEmailChanged, UserRegistered
+from shared.contracts import accounts
+from shared.contracts.community import ReferralAttributed
 from shared.events.event import on
 from shared.routing import Router
 from shared.service import Service
@@ -25,7 +26,18 @@ service = Service(
     migrations=Path(__file__).parent / "migrations",
     settings=BillingSettings,
     publishes=PUBLISHED,
-    subscribes=(on(UserRegistered, handlers.register_user), on(UserEmailChanged, handlers.note_email)),
-    every=(Every(30, tasks.finish_checkouts), Every(30, tasks.finish_refunds), Every(60, tasks.end_grace)),
+    subscribes=(
+        on(accounts.UserRegistered, handlers.register_user),
+        on(accounts.UserEmailChanged, handlers.note_email),
+        on(accounts.UserDisabled, handlers.lock_out, consumer="access", ordered=True),
+        on(accounts.UserEnabled, handlers.let_in, consumer="access", ordered=True),
+        on(ReferralAttributed, handlers.note_referral),
+    ),
+    every=(
+        Every(30, tasks.finish_checkouts),
+        Every(30, tasks.finish_refunds),
+        Every(30, tasks.follow_accounts),
+        Every(60, tasks.end_grace),
+    ),
     parts=open_parts,
 )

@@ -1,10 +1,10 @@
 """HTTP in, for users: plans, checkout, subscription, payments; and for Stripe: its webhooks."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Query, Request
 from starlette.responses import Response
 
 from services.billing import repository
@@ -28,9 +28,9 @@ from services.billing.schemas import (
 )
 from services.billing.transitions import SETTLED
 from services.billing.usecases import subscriptions
+from services.billing.usecases.cancellation import End, change_end
 from services.billing.usecases.checkout import CheckoutOrder, start_checkout
 from services.billing.usecases.entitlements import entitlement
-from services.billing.usecases.synchronise import Books, sync_subscription
 from services.billing.usecases.webhooks import read_webhook, store_webhook
 from shared.database import Read, Write
 from shared.identity import Caller
@@ -47,6 +47,7 @@ async def _runtime(request: Request) -> Runtime:
 
 
 InRuntime = Annotated[Runtime, Depends(_runtime)]
+SessionId = Annotated[str | None, Query(min_length=1, max_length=255, pattern="^[A-Za-z0-9_]+$")]
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
 
 
@@ -121,6 +122,7 @@ async def _checkout(order: CheckoutOrder, runtime: Runtime, response: Response) 
         order,
         public_url=runtime.settings.public_url,
         livemode=parts.settings.livemode,
+        discount_percent=parts.settings.referral_discount_percent,
     )
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
@@ -153,32 +155,22 @@ async def read_subscription(caller: Caller, session: Read) -> SubscriptionRead:
 @router.post("/v1/billing/subscription/cancel", access=user(scope="billing:write"))
 async def cancel_subscription(body: CancelRequest, caller: Caller, runtime: InRuntime) -> SubscriptionRead:
     """End the subscription with its period, or at once."""
-    return await _change(caller.user_id, runtime, at_period_end=body.at_period_end, end_now=not body.at_period_end)
+    return await _change(caller.user_id, runtime, "with_period" if body.at_period_end else "now")
 
 
 @router.post("/v1/billing/subscription/resume", access=user(scope="billing:write"))
 async def resume_subscription(caller: Caller, runtime: InRuntime) -> SubscriptionRead:
     """Take back a cancellation that is still ahead."""
-    return await _change(caller.user_id, runtime, at_period_end=False, end_now=False)
+    return await _change(caller.user_id, runtime, "never")
 
 
-async def _change(user_id: UUID, runtime: Runtime, *, at_period_end: bool, end_now: bool) -> SubscriptionRead:
-    """Tell Stripe first and then record what Stripe says; the key names this state's change, so a repeat is safe."""
+async def _change(user_id: UUID, runtime: Runtime, end: End) -> SubscriptionRead:
     parts: BillingParts = runtime.parts
     async with runtime.database.read() as session:
         row = await subscriptions.get_live(session, user_id)
-    key = f"change:{row.id}:{row.version}:{at_period_end}:{end_now}"
-    if end_now:
-        await parts.gateway.cancel_subscription(row.stripe_subscription_id, key=key)
-    else:
-        await parts.gateway.schedule_cancel(row.stripe_subscription_id, at_period_end=at_period_end, key=key)
-    async with runtime.database.write() as session:
-        await repository.lock_name(session, row.stripe_customer_id)
-        books = Books(session, parts.gateway, runtime.clock.now(), parts.grace)
-        await sync_subscription(books, row.stripe_subscription_id)
-        current = await repository.find_live_subscription(session, user_id)
-        detail = SubscriptionDetail.model_validate(current) if current else None
-    return SubscriptionRead(subscription=detail)
+    changed = await change_end(runtime.database, parts.gateway, row, end, grace=parts.grace)
+    live = changed if changed and changed.status != "ended" else None
+    return SubscriptionRead(subscription=SubscriptionDetail.model_validate(live) if live else None)
 
 
 @router.get("/v1/billing/entitlement", access=user(scope="billing:read"))
@@ -199,19 +191,21 @@ async def list_payments(
     session: Read,
     runtime: InRuntime,
     status: PaymentStatus | None = None,
+    session_id: SessionId = None,
     cursor: Cursor = None,
     limit: Limit = 20,
 ) -> Page[PaymentRead]:
-    """The caller's payments, newest first."""
-    return await page_of_payments(session, runtime, caller.user_id, status, cursor, limit)
+    """The caller's payments, newest first; `session_id` finds the one of a checkout session."""
+    wanted = {"user_id": caller.user_id, "status": status, "stripe_session_id": session_id}
+    return await page_of_payments(session, runtime, wanted, cursor, limit)
 
 
 async def page_of_payments(
-    session: Read, runtime: Runtime, user_id: UUID | None, status: str | None, cursor: str | None, limit: int
+    session: Read, runtime: Runtime, wanted: dict[str, Any], cursor: str | None, limit: int
 ) -> Page[PaymentRead]:
-    scope = f"payments:{user_id}:{status}"
+    scope = f"payments:{sorted(wanted.items())}"
     values = runtime.cursors.read(scope, cursor) if cursor else None
-    rows = await repository.list_payments(session, user_id=user_id, status=status, cursor=values, limit=limit)
+    rows = await repository.list_payments(session, wanted, cursor=values, limit=limit)
 
     def cursor_of(row: Payment) -> str:
         return runtime.cursors.sign(scope, (row.created_at, row.id))

@@ -7,7 +7,7 @@ from fastapi import Header
 from starlette.responses import Response
 
 from services.billing import repository
-from services.billing.endpoints import InRuntime, page_of_payments
+from services.billing.endpoints import InRuntime, SessionId, page_of_payments
 from services.billing.models import WebhookEvent
 from services.billing.parts import BillingParts
 from services.billing.schemas import (
@@ -35,11 +35,13 @@ async def list_all_payments(
     runtime: InRuntime,
     user_id: UUID | None = None,
     status: PaymentStatus | None = None,
+    session_id: SessionId = None,
     cursor: Cursor = None,
     limit: Limit = 20,
 ) -> Page[PaymentRead]:
-    """Everybody's payments, or one user's, newest first."""
-    return await page_of_payments(session, runtime, user_id, status, cursor, limit)
+    """Everybody's payments, or one user's, or a checkout session's, newest first."""
+    wanted = {"user_id": user_id, "status": status, "stripe_session_id": session_id}
+    return await page_of_payments(session, runtime, wanted, cursor, limit)
 
 
 @router.post("/v1/admin/billing/payments/{payment_id}/refund", access=role("admin"))

@@ -1,6 +1,6 @@
 """Billing's typed problems, and what Stripe may answer."""
 
-from shared.errors import BadRequest, Conflict, NotFound, Unavailable, Unprocessable
+from shared.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable, Unprocessable
 
 
 class UnknownPlan(Unprocessable):
@@ -13,6 +13,10 @@ class ForeignReturnUrl(Unprocessable):
 
 class UnknownPromotionCode(Unprocessable):
     code, title = "unknown_promotion_code", "This promotion code is not valid"
+
+
+class AccountDisabled(Forbidden):
+    code, title = "account_disabled", "This account is disabled"
 
 
 class AlreadySubscribed(Conflict):

@@ -1,8 +1,9 @@
-"""Events in: users come, and their addresses change."""
+"""Events in: users come, are brought by somebody, change their addresses, and are locked out and let in."""
 
 from services.billing.parts import BillingParts
 from services.billing.usecases import customers
-from shared.contracts.accounts import UserEmailChanged, UserRegistered
+from shared.contracts.accounts import UserDisabled, UserEmailChanged, UserEnabled, UserRegistered
+from shared.contracts.community import ReferralAttributed
 from shared.database import WriteSession
 from shared.events.event import EventContext
 
@@ -15,3 +16,18 @@ async def register_user(session: WriteSession, event: UserRegistered, context: E
 
 async def note_email(session: WriteSession, event: UserEmailChanged, context: EventContext) -> None:
     await customers.note_email(session, event.user_id, event.email, now=context.runtime.clock.now())
+
+
+async def note_referral(session: WriteSession, event: ReferralAttributed, context: EventContext) -> None:
+    now = context.runtime.clock.now()
+    await customers.note_referral(session, event.referred_user_id, event.referral_id, now=now)
+
+
+async def lock_out(session: WriteSession, event: UserDisabled, context: EventContext) -> None:
+    """Nothing more is sold; the timer then tells Stripe to collect no further period."""
+    now = context.runtime.clock.now()
+    await customers.set_disabled(session, event.user_id, now, now=now)
+
+
+async def let_in(session: WriteSession, event: UserEnabled, context: EventContext) -> None:
+    await customers.set_disabled(session, event.user_id, None, now=context.runtime.clock.now())

@@ -53,6 +53,8 @@ class Customer(Dated, Base):
     registered_at: Mapped[datetime]
     entitlement_version: Mapped[int] = mapped_column(server_default=text("0"))
     entitlement: Mapped[dict[str, Any] | None]
+    disabled_at: Mapped[datetime | None]
+    referral_id: Mapped[UUID | None]
 
 
 class Price(Base):
@@ -90,6 +92,7 @@ class Checkout(Dated, Base):
     cancel_url: Mapped[str]
     request_key: Mapped[str | None]
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    discount_percent: Mapped[int] = mapped_column(Integer, server_default=text("0"))
 
 
 class Subscription(Dated, Base):
@@ -121,6 +124,7 @@ class Subscription(Dated, Base):
     trial_end: Mapped[datetime | None]
     past_due_since: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    stopped_with_account: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     version: Mapped[int]
 
 

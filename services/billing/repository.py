@@ -24,6 +24,9 @@ from services.billing.transitions import REFUND_DONE, REFUND_OPEN
 from shared.database import ReadSession, WriteSession
 from shared.pagination import after
 
+# How many rows a timer takes up at once; it comes back for the rest.
+BATCH = 50
+
 
 async def lock_name(session: WriteSession, name: str) -> None:
     """Hold the name until the transaction ends: whoever changes what hangs on a Stripe customer takes turns."""
@@ -40,6 +43,32 @@ async def lock_customer(session: WriteSession, user_id: UUID) -> Customer | None
 
 async def find_customer_by_stripe_id(session: ReadSession, stripe_customer_id: str) -> Customer | None:
     return await session.scalar(select(Customer).where(Customer.stripe_customer_id == stripe_customer_id))
+
+
+async def list_subscriptions_of_disabled(session: ReadSession) -> Sequence[Subscription]:
+    """Live subscriptions that would go on although their owner is locked out."""
+    owners = select(Customer.user_id).where(Customer.disabled_at.is_not(None))
+    going_on = select(Subscription).where(
+        Subscription.user_id.in_(owners), Subscription.status.in_(LIVE_SUBSCRIPTION), Subscription.cancel_at.is_(None)
+    )
+    return (await session.scalars(going_on.limit(BATCH))).all()
+
+
+async def list_subscriptions_to_revive(session: ReadSession) -> Sequence[Subscription]:
+    """Live subscriptions told to end because their owner was locked out, who has been let in again."""
+    owners = select(Customer.user_id).where(Customer.disabled_at.is_(None))
+    stopped = select(Subscription).where(
+        Subscription.user_id.in_(owners),
+        Subscription.status.in_(LIVE_SUBSCRIPTION),
+        Subscription.stopped_with_account.is_(True),
+    )
+    return (await session.scalars(stopped.limit(BATCH))).all()
+
+
+async def list_checkouts_of_disabled(session: ReadSession) -> Sequence[Checkout]:
+    owners = select(Customer.user_id).where(Customer.disabled_at.is_not(None))
+    opened = select(Checkout).where(Checkout.user_id.in_(owners), Checkout.status.in_(OPEN_CHECKOUT))
+    return (await session.scalars(opened.limit(BATCH))).all()
 
 
 async def find_price(session: ReadSession, lookup_key: str, *, livemode: bool) -> str | None:
@@ -78,7 +107,7 @@ async def find_requested_checkout(session: ReadSession, user_id: UUID, key: str)
 
 
 async def list_stuck_checkouts(session: ReadSession, before: datetime) -> Sequence[Checkout]:
-    stuck = select(Checkout).where(Checkout.status == "reserved", Checkout.updated_at < before).limit(50)
+    stuck = select(Checkout).where(Checkout.status == "reserved", Checkout.updated_at < before).limit(BATCH)
     return (await session.scalars(stuck)).all()
 
 
@@ -136,22 +165,18 @@ async def find_payment_by_intent(session: ReadSession, stripe_payment_intent_id:
     return await session.scalar(select(Payment).where(Payment.stripe_payment_intent_id == stripe_payment_intent_id))
 
 
-async def has_paid_before(session: ReadSession, user_id: UUID, payment_id: UUID) -> bool:
-    earlier = select(Payment.id).where(
-        Payment.user_id == user_id, Payment.id != payment_id, Payment.paid_at.is_not(None)
-    )
+async def has_paid(session: ReadSession, user_id: UUID, *, other_than: UUID | None = None) -> bool:
+    earlier = select(Payment.id).where(Payment.user_id == user_id, Payment.paid_at.is_not(None))
+    if other_than is not None:
+        earlier = earlier.where(Payment.id != other_than)
     return await session.scalar(earlier.limit(1)) is not None
 
 
 async def list_payments(
-    session: ReadSession, *, user_id: UUID | None, status: str | None, cursor: Sequence[Any] | None, limit: int
+    session: ReadSession, wanted: dict[str, Any], *, cursor: Sequence[Any] | None, limit: int
 ) -> Sequence[Payment]:
-    """Newest first, one more than `limit` when there is more."""
-    query: Select[Any] = select(Payment)
-    if user_id is not None:
-        query = query.where(Payment.user_id == user_id)
-    if status is not None:
-        query = query.where(Payment.status == status)
+    """Those with the wanted values (None: any), newest first, one more than `limit` when there is more."""
+    query: Select[Any] = select(Payment).filter_by(**{name: value for name, value in wanted.items() if value})
     query = after(query, (Payment.created_at, Payment.id), cursor, descending=True)
     return (await session.scalars(query.limit(limit + 1))).all()
 
@@ -169,7 +194,7 @@ async def find_refund_by_stripe_id(session: ReadSession, stripe_refund_id: str) 
 
 
 async def list_stuck_refunds(session: ReadSession, before: datetime) -> Sequence[Refund]:
-    stuck = select(Refund).where(Refund.status == "requested", Refund.updated_at < before).limit(50)
+    stuck = select(Refund).where(Refund.status == "requested", Refund.updated_at < before).limit(BATCH)
     return (await session.scalars(stuck)).all()
 
 

@@ -11,7 +11,8 @@ from shared.settings import LOCAL_DEFAULT, SECRET, MissingSetting, Settings
 class BillingSettings(Settings):
     """`stripe_webhook_secret` may list several secrets, separated by commas, while one replaces another.
 
-    An empty `stripe_api_base` means the real Stripe.
+    An empty `stripe_api_base` means the real Stripe. `referral_discount_percent` is what referred users save on their
+    first invoice.
     """
 
     model_config = SettingsConfigDict(env_prefix="BILLING_", extra="ignore", populate_by_name=True)
@@ -24,6 +25,7 @@ class BillingSettings(Settings):
     )
     stripe_api_base: str = Field("", validation_alias=AliasChoices("STRIPE_API_BASE"))
     grace_days: int = Field(7, ge=0, le=21)
+    referral_discount_percent: int = Field(0, ge=0, le=100)
     stripe_timeout_seconds: float = 10
 
     @property

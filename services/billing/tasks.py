@@ -5,7 +5,8 @@ from datetime import timedelta
 from services.billing import repository
 from services.billing.errors import PaymentProviderUnavailable, RefundFailed, StripeRefused, UnknownPromotionCode
 from services.billing.parts import BillingParts
-from services.billing.usecases.checkout import open_session
+from services.billing.usecases.cancellation import stop_with_account
+from services.billing.usecases.checkout import close_checkout, open_session
 from services.billing.usecases.entitlements import publish_entitlement
 from services.billing.usecases.refunds import carry_out_refund
 from shared.logging import get_logger
@@ -39,6 +40,22 @@ async def finish_refunds(runtime: Runtime) -> None:
             await carry_out_refund(runtime.database, parts.gateway, refund, grace=parts.grace)
         except (RefundFailed, PaymentProviderUnavailable) as error:
             log.warning("refund_not_finished", refund=str(refund.id), error=str(error))
+
+
+async def follow_accounts(runtime: Runtime) -> None:
+    """Who is locked out is charged no further period and keeps no open checkout; who is let in again goes on."""
+    parts: BillingParts = runtime.parts
+    async with runtime.database.read() as session:
+        checkouts = await repository.list_checkouts_of_disabled(session)
+        stopping = await repository.list_subscriptions_of_disabled(session)
+        reviving = await repository.list_subscriptions_to_revive(session)
+    try:
+        for checkout in checkouts:
+            await close_checkout(runtime.database, parts.gateway, checkout)
+        for row in (*stopping, *reviving):
+            await stop_with_account(runtime.database, parts.gateway, row, stop=row in stopping, grace=parts.grace)
+    except (StripeRefused, PaymentProviderUnavailable) as error:
+        log.warning("account_not_followed", error=str(error))
 
 
 async def end_grace(runtime: Runtime) -> None:

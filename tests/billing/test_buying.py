@@ -169,3 +169,20 @@ async def test_stripe_being_down_is_a_clear_problem_and_the_order_goes_on_later(
         answer = await client.post("/v1/billing/checkout", json={"plan_id": "viral", "interval": "month"})
     assert answer.status_code == 503
     assert "retry-after" in answer.headers
+
+
+async def test_a_payment_is_found_by_its_id_by_its_session_and_by_its_user(shop):
+    user, other = await shop.register(), await shop.register()
+    payment = await shop.buy(user)
+    checkout = await shop.checkout(other)
+    async with shop.svc.client(user) as client:
+        assert (await client.get(f"/v1/billing/payments/{payment['id']}")).json() == payment
+        mine = f"/v1/billing/payments?session_id={payment['stripe_session_id']}"
+        theirs = f"/v1/billing/payments?session_id={checkout['session_id']}"
+        assert (await client.get(mine)).json()["items"] == [payment]
+        assert (await client.get(theirs)).json()["items"] == []
+        assert (await client.get("/v1/billing/payments?session_id=%00")).status_code == 422
+    async with shop.svc.admin(new_id()) as admin:
+        assert (await admin.get(f"/v1/admin/billing/payments?user_id={user}")).json()["items"] == [payment]
+        [found] = (await admin.get(f"/v1/admin{theirs[3:]}")).json()["items"]
+    assert found["user_id"] == str(other)

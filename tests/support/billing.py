@@ -30,6 +30,26 @@ class Shop:
     twin: httpx.AsyncClient
     stripe_url: str
 
+    async def empty(self) -> None:
+        """Both sides forget everything, so that tests can share them; the clock goes on."""
+        await self.control("reset")
+        tables = await self.svc.rows(
+            "SELECT quote_ident(tablename) AS name FROM pg_tables"
+            " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        )
+        names = ", ".join(row["name"] for row in tables)
+        async with self.svc.runtime.database.pool.connection() as connection:
+            await connection.execute(f"TRUNCATE {names}")  # type: ignore[arg-type]
+
+    async def stripe(self, method: str, path: str, **fields: Any) -> Any:
+        """What somebody does at Stripe itself: in its dashboard, or with its API."""
+        place = {"params": fields} if method == "GET" else {"data": fields}
+        answer = await self.twin.request(
+            method, f"/twin/stripe/v1/{path}", headers={"Authorization": "Bearer sk_test_twin"}, **place
+        )
+        assert answer.is_success, answer.text
+        return answer.json()
+
     async def register(self) -> UUID:
         user_id = new_id()
         await self.svc.receive(

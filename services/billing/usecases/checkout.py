@@ -9,6 +9,7 @@ from uuid import UUID
 from services.billing import repository
 from services.billing.catalogue import CURRENCY, CYCLE_OF, PLANS, lookup_key
 from services.billing.errors import (
+    AccountDisabled,
     AlreadySubscribed,
     ForeignReturnUrl,
     StripeRefused,
@@ -44,16 +45,25 @@ class CheckoutOrder:
 
 
 async def start_checkout(
-    database: Database, gateway: StripeGateway, order: CheckoutOrder, *, public_url: str, livemode: bool
+    database: Database,
+    gateway: StripeGateway,
+    order: CheckoutOrder,
+    *,
+    public_url: str,
+    livemode: bool,
+    discount_percent: int = 0,
 ) -> tuple[Checkout, bool]:
     """A checkout with an open session, and whether it is the answer to an earlier request with the same key.
 
-    Raises UnknownPlan, ForeignReturnUrl, AlreadySubscribed, UnknownPromotionCode, IdempotencyKeyReused.
+    `discount_percent` is what somebody brought by an affiliate saves on their first purchase. Raises UnknownPlan,
+    ForeignReturnUrl, AccountDisabled, AlreadySubscribed, UnknownPromotionCode, IdempotencyKeyReused.
     """
     check_order(order, public_url)
     now = database.clock.now()
     async with database.write() as session:
-        checkout, superseded = await begin_checkout(session, order, public_url=public_url, now=now)
+        checkout, superseded = await begin_checkout(
+            session, order, public_url=public_url, discount_percent=discount_percent, now=now
+        )
     replayed = order.request_key is not None and checkout.stripe_session_id is not None
     if superseded and superseded.stripe_session_id:
         await gateway.expire_checkout_session(superseded.stripe_session_id, key=f"expire:{superseded.id}")
@@ -74,13 +84,15 @@ def check_order(order: CheckoutOrder, public_url: str) -> None:
 
 
 async def begin_checkout(
-    session: WriteSession, order: CheckoutOrder, *, public_url: str, now: datetime
+    session: WriteSession, order: CheckoutOrder, *, public_url: str, discount_percent: int, now: datetime
 ) -> tuple[Checkout, Checkout | None]:
     """Reserve. Returns the checkout to go on with and the one it replaces.
 
     The customer's row is locked, so parallel requests take turns: the same order finds the first one's checkout.
     """
-    await get_or_create_customer(session, order.user_id, now=now)
+    customer = await get_or_create_customer(session, order.user_id, now=now)
+    if customer.disabled_at is not None:
+        raise AccountDisabled
     if order.request_key:
         known = await repository.find_requested_checkout(session, order.user_id, order.request_key)
         if known is not None:
@@ -95,7 +107,10 @@ async def begin_checkout(
     if current:
         current.status, current.updated_at = "superseded", now
         await session.flush()
-    return await _reserve(session, order, public_url=public_url, now=now), current
+    reserved = await _reserve(session, order, public_url=public_url, now=now)
+    if customer.referral_id and not order.promotion_code and not await repository.has_paid(session, order.user_id):
+        reserved.discount_percent = discount_percent
+    return reserved, current
 
 
 def _is_over(checkout: Checkout, now: datetime) -> bool:
@@ -115,6 +130,7 @@ async def _reserve(session: WriteSession, order: CheckoutOrder, *, public_url: s
         cancel_url=order.cancel_url or f"{public_url}/billing/cancel",
         request_key=order.request_key,
         fingerprint=order.fingerprint,
+        discount_percent=0,
         created_at=now,
         updated_at=now,
     )
@@ -192,6 +208,8 @@ async def _session_params(
         "metadata": metadata,
         "subscription_data": {"metadata": {**metadata, "plan_id": checkout.plan_id}},
     }
+    if checkout.discount_percent:
+        return {**params, "discounts": [{"coupon": await gateway.ensure_coupon(checkout.discount_percent)}]}
     if checkout.promotion_code is None:
         return {**params, "allow_promotion_codes": True}
     promotion = await gateway.find_promotion_code(checkout.promotion_code)
@@ -213,6 +231,14 @@ async def ensure_price(
     async with database.write() as session:
         await session.merge(Price(lookup_key=name, livemode=livemode, stripe_price_id=price_id))
     return price_id
+
+
+async def close_checkout(database: Database, gateway: StripeGateway, checkout: Checkout) -> None:
+    """End an open checkout early. One that was paid meanwhile is booked by its webhook all the same."""
+    if checkout.stripe_session_id:
+        await gateway.expire_checkout_session(checkout.stripe_session_id, key=f"expire:{checkout.id}")
+    async with database.write() as session:
+        await give_up_checkout(session, checkout.id, "expired", now=database.clock.now())
 
 
 async def give_up_checkout(session: WriteSession, checkout_id: UUID, status: str, *, now: datetime) -> None:

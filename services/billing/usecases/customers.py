@@ -24,6 +24,17 @@ async def note_email(session: WriteSession, user_id: UUID, email: str, *, now: d
     customer.email, customer.updated_at = email, now
 
 
+async def note_referral(session: WriteSession, user_id: UUID, referral_id: UUID, *, now: datetime) -> None:
+    """Who was brought by an affiliate gets the discount for that, if there is one. The first referral stays."""
+    customer = await get_or_create_customer(session, user_id, now=now)
+    customer.referral_id, customer.updated_at = customer.referral_id or referral_id, now
+
+
+async def set_disabled(session: WriteSession, user_id: UUID, at: datetime | None, *, now: datetime) -> None:
+    customer = await get_or_create_customer(session, user_id, now=now)
+    customer.disabled_at, customer.updated_at = at, now
+
+
 async def bind_stripe_customer(
     session: WriteSession, user_id: UUID, stripe_customer_id: str, *, now: datetime
 ) -> Customer:

@@ -71,7 +71,7 @@ async def record_paid(
             amount_discount=payment.amount_discount,
             amount_net=payment.amount - payment.amount_tax,
             currency=payment.currency,
-            is_first_payment=not await repository.has_paid_before(session, payment.user_id, payment.id),
+            is_first_payment=not await repository.has_paid(session, payment.user_id, other_than=payment.id),
             paid_at=now,
         ),
         sequence=payment.version,
