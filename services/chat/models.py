@@ -181,6 +181,16 @@ class FaqEntry(Base):
     )
 
 
+class Embedding(Base):
+    """What the model made of a text of the FAQ, so that a start need not make it again; nothing that users wrote."""
+
+    __tablename__ = "embeddings"
+
+    model: Mapped[str] = mapped_column(primary_key=True)
+    text_hash: Mapped[bytes] = mapped_column(primary_key=True, comment="SHA-256 of the text")
+    vector: Mapped[bytes] = mapped_column(comment="384 little-endian floats of 4 bytes")
+
+
 class StreamEnd(Base):
     """An order to end the open streams of a user's session, or of all of them when `session_id` is null."""
 

@@ -19,6 +19,7 @@ class ChatParts:
     runtime: Runtime
     settings: ChatSettings
     announcements: Announcements
+    faq: Faq
     assistant: Assistant
 
 
@@ -31,7 +32,7 @@ async def open_parts(runtime: Runtime) -> AsyncIterator[ChatParts]:
     assistant = Assistant(runtime.database, settings, runtime.clock, faq, announcements)
     try:
         async with announcements.running(), assistant.running():
-            yield ChatParts(runtime, settings, announcements, assistant)
+            yield ChatParts(runtime, settings, announcements, faq, assistant)
     finally:
         await faq.close()
 

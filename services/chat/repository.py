@@ -7,7 +7,15 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, or_, select, text
 
 from services.chat.errors import MessageNotFound, SessionNotFound
-from services.chat.models import ChatMessage, ChatSession, Entitlement, FaqEntry, Feedback, UnansweredQuestion
+from services.chat.models import (
+    ChatMessage,
+    ChatSession,
+    Embedding,
+    Entitlement,
+    FaqEntry,
+    Feedback,
+    UnansweredQuestion,
+)
 from services.chat.retrieval.index import Item
 from services.chat.speaker import Speaker
 from shared.database import ReadSession, WriteSession
@@ -133,3 +141,9 @@ async def read_faq_state(session: ReadSession) -> tuple[int, int]:
     """Changes with every event about the FAQ, since each one raises a version."""
     row = (await session.execute(_FAQ_STATE)).one()
     return int(row[0]), int(row[1])
+
+
+async def list_embeddings(session: ReadSession, model: str, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Those of the vectors that are known, by the hash of their text."""
+    wanted = select(Embedding.text_hash, Embedding.vector).where(Embedding.model == model)
+    return {row[0]: row[1] for row in await session.execute(wanted.where(Embedding.text_hash.in_(hashes)))}

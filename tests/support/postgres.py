@@ -44,26 +44,40 @@ def _template_of(service: Service) -> str:
     Toys borrow the names of real services, so the migrations tell templates apart.
     """
     name = f"template_{service.name}_{crc32(bytes(service.migrations)):08x}"
-    with psycopg.connect(server_url(), autocommit=True) as admin:
-        admin.execute("SELECT pg_advisory_lock(hashtext(%s))", (name,))
-        if admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
-            draft = f"{name}_draft"
-            admin.execute(f'DROP DATABASE IF EXISTS "{draft}" WITH (FORCE)')
-            admin.execute(f'CREATE DATABASE "{draft}"')
+    with making_template(name) as draft:
+        if draft:
+            _create(draft)
             migrations.upgrade(service, url_of(draft))
-            admin.execute(f'ALTER DATABASE "{draft}" RENAME TO "{name}"')
-        admin.execute("SELECT pg_advisory_unlock(hashtext(%s))", (name,))
     return name
 
 
 @contextmanager
-def database_of(service: Service) -> Iterator[str]:
-    """The URL of a fresh, migrated database for one service; dropped afterwards."""
-    template, name = _template_of(service), f"{service.name}_{uuid4().hex[:12]}"
+def making_template(name: str) -> Iterator[str | None]:
+    """The name under which the template is to be made, or None when somebody has made it. Others wait meanwhile."""
+    with psycopg.connect(server_url(), autocommit=True) as admin:
+        admin.execute("SELECT pg_advisory_lock(hashtext(%s))", (name,))
+        if admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+            yield None
+            return
+        draft = f"{name}_draft"
+        admin.execute(f'DROP DATABASE IF EXISTS "{draft}" WITH (FORCE)')
+        yield draft
+        admin.execute(f'ALTER DATABASE "{draft}" RENAME TO "{name}"')
+
+
+def _create(name: str, template: str = "template1") -> None:
     with psycopg.connect(server_url(), autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY wal_log')
+
+
+@contextmanager
+def database_of(service: Service, *, template: str | None = None, name: str | None = None) -> Iterator[str]:
+    """The URL of a fresh database for one service: migrated, or as `template` is. A named one outlives the block."""
+    fresh = name or f"{service.name}_{uuid4().hex[:12]}"
+    _create(fresh, template or _template_of(service))
     try:
-        yield url_of(name)
+        yield url_of(fresh)
     finally:
-        with psycopg.connect(server_url(), autocommit=True) as admin:
-            admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        if name is None:
+            with psycopg.connect(server_url(), autocommit=True) as admin:
+                admin.execute(f'DROP DATABASE IF EXISTS "{fresh}" WITH (FORCE)')

@@ -71,10 +71,19 @@ class RunningService:
 
 @asynccontextmanager
 async def running_service(
-    service: Service, *, clock: ManualClock | None = None, roles: frozenset[str] = frozenset({"web"}), **settings: Any
+    service: Service,
+    *,
+    clock: ManualClock | None = None,
+    roles: frozenset[str] = frozenset({"web"}),
+    template: str | None = None,
+    database: str | None = None,
+    **settings: Any,
 ) -> AsyncIterator[RunningService]:
     """The service on a fresh database. `settings` override fields of its settings class."""
-    with database_of(service) as url, tempfile.TemporaryDirectory(prefix="atelier-files-") as folder:
+    with (
+        database_of(service, template=template, name=database) as url,
+        tempfile.TemporaryDirectory(prefix="atelier-files-") as folder,
+    ):
         clock = clock or ManualClock()
         values = {"database_url": url, "public_url": PUBLIC_URL, "signing_secret": SIGNING_SECRET, **settings}
         async with httpx.AsyncClient() as http:
