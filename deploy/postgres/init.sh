@@ -6,7 +6,7 @@ for name in accounts billing chat jobs community stripe_twin; do
   eval "password=\${${upper}_DATABASE_PASSWORD:?set ${upper}_DATABASE_PASSWORD}"
   psql -v ON_ERROR_STOP=1 -v name="$name" -v password="$password" --username "$POSTGRES_USER" --dbname postgres <<'SQL'
 CREATE ROLE :"name" LOGIN PASSWORD :'password';
-CREATE DATABASE :"name" OWNER :"name";
+CREATE DATABASE :"name" OWNER :"name" TEMPLATE template0 ENCODING 'UTF8';
 REVOKE CONNECT ON DATABASE :"name" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"name" TO :"name";
 SQL

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from fontTools.ttLib import TTFont
-from PIL import ImageFont
+from PIL import ImageFont, features
 
 DISPLAY = ("anton", "montserrat", "playfair", "playfair-italic", "grotesk")
 
@@ -67,11 +67,21 @@ def face(name: str) -> Face:
         return Face(path, frozenset(opened.getBestCmap()), weights[0] if weights else None)
 
 
+@cache
+def shapes() -> bool:
+    """Whether Pillow can shape scripts itself, for which it looks for the system's FriBiDi library.
+
+    Without it right-to-left text is joined and turned by us, and scripts that stack their letters look plainer.
+    """
+    return bool(features.check_feature("raqm"))
+
+
 @lru_cache(maxsize=512)
 def font(name: str, weight: int, size: int) -> ImageFont.FreeTypeFont:
     """A face at a pixel size. The object is shared: callers must not change its variation."""
     found = face(name)
-    made = ImageFont.truetype(found.path, size, layout_engine=ImageFont.Layout.RAQM)
+    engine = ImageFont.Layout.RAQM if shapes() else ImageFont.Layout.BASIC
+    made = ImageFont.truetype(found.path, size, layout_engine=engine)
     if found.axis:
         made.set_variation_by_axes([min(max(weight, found.axis[0]), found.axis[1])])
     return made

@@ -2,8 +2,10 @@
 
 import unicodedata
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import arabic_reshaper
+from bidi import get_display
 from PIL import ImageFont
 
 from services.jobs.engines import fonts
@@ -135,15 +137,24 @@ def font_of(run: Run, size: int, style: Style) -> ImageFont.FreeTypeFont:
     return fonts.font(run.face, style.weight, size)
 
 
-def language(run: Run) -> str | None:
+def reading(run: Run) -> dict[str, Any]:
+    """How Pillow shall read the run's letters: nothing can be told to it where they are laid out by ourselves."""
+    return {"direction": "rtl" if run.rtl else "ltr", "language": _language(run)} if fonts.shapes() else {}
+
+
+def shown(run: Run) -> str:
+    """The run's text as Pillow takes it: joined and turned by ourselves where Pillow can't."""
+    if fonts.shapes() or not run.rtl:
+        return run.text
+    turned: str = get_display(arabic_reshaper.reshape(run.text), base_dir="R")
+    return turned
+
+
+def _language(run: Run) -> str | None:
     """Han characters without kana are most likely Chinese, and the CJK face draws Chinese shapes when told."""
     if run.face != "cjk" or any(0x3040 <= ord(letter) <= 0x30FF for letter in run.text):
         return None
     return "zh-Hans"
-
-
-def direction(run: Run) -> Literal["rtl", "ltr"]:
-    return "rtl" if run.rtl else "ltr"
 
 
 def letters(run: Run, size: int, style: Style) -> list[tuple[float, str]]:
@@ -152,7 +163,7 @@ def letters(run: Run, size: int, style: Style) -> list[tuple[float, str]]:
     The offset of a letter is measured on the text up to it, so that kerning survives the tracking.
     """
     if not _tracks(run, style):
-        return [(0.0, run.text)]
+        return [(0.0, shown(run))]
     face = font_of(run, size, style)
     return [
         (face.getlength(run.text[:index]) + index * style.tracking * size, letter)
@@ -165,7 +176,7 @@ def advance(run: Run, size: int, style: Style) -> float:
         return EMOJI_ADVANCE * size
     face = font_of(run, size, style)
     tracked = style.tracking * size * len(run.text) if _tracks(run, style) else 0
-    return face.getlength(run.text, direction=direction(run), language=language(run)) + tracked
+    return face.getlength(shown(run), **reading(run)) + tracked
 
 
 def _tracks(run: Run, style: Style) -> bool:
@@ -180,8 +191,6 @@ def ink(run: Run, size: int, style: Style) -> Box:
     face, outline = font_of(run, size, style), style.outline * size
     boxes = []
     for offset, drawn in letters(run, size, style):
-        left, top, right, bottom = face.getbbox(
-            drawn, anchor="ls", direction=direction(run), language=language(run), stroke_width=outline
-        )
+        left, top, right, bottom = face.getbbox(drawn, anchor="ls", stroke_width=outline, **reading(run))
         boxes.append(Box(run.x + offset + left - 1, top - 1, right - left + 2, bottom - top + 2))
     return union(boxes)

@@ -221,8 +221,7 @@ def _draw_run(
             fill=fill,
             stroke_width=stroke,
             stroke_fill=fill,
-            direction=shaping.direction(run),
-            language=shaping.language(run),
+            **shaping.reading(run),
         )
     except OSError:
         # FreeType gives up on a few immensely intricate glyphs at small sizes ("raster overflow").

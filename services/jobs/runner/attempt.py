@@ -205,6 +205,9 @@ class Attempt:
         if self.verdict == "LOST":
             return "LOST"
         outcome, end = await self._ending()
+        if outcome in ("RETRY", "CRASHED"):
+            # What the engine printed may quote the creator, so it stays in the database: job_attempts.detail.
+            log.warning("attempt_failed", job=str(self.claim.job_id), attempt=self.claim.attempt, code=end["code"])
         answer = await self._write_ending(outcome, end)
         if answer == "LOST":
             log.warning("attempt_lost", job=str(self.claim.job_id), attempt=self.claim.attempt)

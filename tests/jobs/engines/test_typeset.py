@@ -1,4 +1,5 @@
 import colorsys
+import unicodedata
 
 import numpy as np
 import pytest
@@ -6,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from services.jobs.engines import fonts, text, typeset
+from services.jobs.engines import fonts, shaping, text, typeset
+from services.jobs.engines.shaping import Run
 from services.jobs.engines.typeset import Box, Style
 
 MEME = Style("anton", weight=800, largest=120, smallest=4, outline=0.055, upper=True)
@@ -24,6 +26,17 @@ SAMPLES = {
     "greek": "Γειά σου Κόσμε",
     "vietnamese": "Xin chào thế giới",
 }
+
+
+@pytest.fixture(autouse=True, params=["as the machine can", "without FriBiDi"], scope="module")
+def _shaping(request):
+    """Machines with nothing but Python have no FriBiDi; what holds for text holds there too."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "without FriBiDi":
+            patch.setattr(fonts, "shapes", lambda: False)
+        fonts.font.cache_clear()
+        yield
+    fonts.font.cache_clear()
 
 
 def inked(words: str, box: Box, style: Style, size=(700, 500)) -> Box | None:
@@ -111,6 +124,15 @@ def test_right_to_left_text_is_shaped_ordered_and_aligned_to_the_right():
     assert "abc" in "".join(run.text for run in runs[:-1])
     assert block.ink.right == pytest.approx(box.right, abs=1)
     assert typeset.typeset("abc", box, start).ink.x == pytest.approx(box.x, abs=1)
+
+
+def test_without_a_shaping_library_arabic_letters_are_joined_and_turned_all_the_same(monkeypatch):
+    monkeypatch.setattr(fonts, "shapes", lambda: False)
+    word = Run("مرحبا", "arabic", None, rtl=True)
+    shown = shaping.shown(word)
+    assert [unicodedata.normalize("NFKC", letter) for letter in reversed(shown)] == list(word.text)
+    assert all("FORM" in unicodedata.name(letter) for letter in shown)
+    assert shaping.shown(Run("abc", "sans", None, rtl=False)) == "abc"
 
 
 def test_lines_are_balanced_and_words_stay_whole():
