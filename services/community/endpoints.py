@@ -3,9 +3,9 @@
 from services.community.affiliates import endpoints as affiliates
 from services.community.affiliates import endpoints_admin as affiliates_admin
 from services.community.faq import endpoints as faq
-from services.community.forum.endpoints import comments, topics
+from services.community.forum.endpoints import comments, moderation, revisions, topics
 from shared.routing import Router
 
 router = Router()
-for package in (faq, topics, comments, affiliates, affiliates_admin):
+for package in (faq, topics, comments, moderation, revisions, affiliates, affiliates_admin):
     router.include(package.router)

@@ -11,6 +11,10 @@ class CommentNotFound(NotFound):
     code, title = "comment_not_found", "There is no such comment"
 
 
+class RevisionNotFound(NotFound):
+    code, title = "revision_not_found", "There is no such revision"
+
+
 class FaqItemNotFound(NotFound):
     code, title = "faq_item_not_found", "There is no such question"
 
@@ -25,6 +29,14 @@ class LinkNotFound(NotFound):
 
 class NotYours(Forbidden):
     code, title = "not_yours", "Only the author may do this"
+
+
+class ModeratorsOnly(Forbidden):
+    code, title = "moderators_only", "Only a moderator may do this"
+
+
+class AccountDisabled(Forbidden):
+    code, title = "account_disabled", "This account is disabled"
 
 
 class SelfVote(Forbidden):

@@ -44,6 +44,16 @@ class Profile(Base):
     version: Mapped[int]
 
 
+class Standing(Base):
+    """Whether a user may act here. `erased_at` is a tombstone: what is heard of them later is not kept."""
+
+    __tablename__ = "user_standing"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    disabled_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
+
+
 def one_of(column: str, values: tuple[str, ...]) -> str:
     """A check that a column holds one of the words."""
     return f"{column} IN ({', '.join(repr(value) for value in values)})"

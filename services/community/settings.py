@@ -23,6 +23,7 @@ class CommunitySettings(Settings):
     affiliate_touch: Literal["first", "last"] = "last"
     topics_per_hour: int = Field(120, ge=1)
     comments_per_hour: int = Field(1200, ge=1)
+    previews_per_hour: int = Field(1200, ge=1)
     clicks_per_hour: int = Field(1000, ge=1)
 
     @property

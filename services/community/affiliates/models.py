@@ -28,6 +28,8 @@ class Affiliate(Dated, Versioned, Base):
     status: Mapped[str] = mapped_column(index=True)
     commission_rate: Mapped[int] = mapped_column(Integer)
     payout_email: Mapped[str | None]
+    # Suspended because the account is disabled, and not by a decision about the affiliate: ends with the cause.
+    suspended_with_account: Mapped[bool] = mapped_column(server_default=text("false"), default=False)
 
 
 class RatePeriod(Base):

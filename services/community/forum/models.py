@@ -23,6 +23,9 @@ from services.community.models import Base, Dated, Versioned, one_of
 VISIBLE, DELETED, REMOVED = "visible", "deleted", "removed"
 POST_STATUSES = (VISIBLE, DELETED, REMOVED)
 KINDS = ("discussion", "question")
+WATCHING, MUTED = "watching", "muted"
+LEVELS = (WATCHING, MUTED)
+NOTICES = ("mention", "reply", "comment", "accepted")
 # A reply to a comment at this depth becomes its sibling: deeper trees only hurt those who read them.
 MAX_DEPTH = 8
 # It changes only when a vote changes the score, so a cursor on it stays valid and no job recomputes it.
@@ -83,6 +86,12 @@ class Topic(Post, Base):
             text("id DESC"),
             postgresql_where=text("status = 'visible'"),
         ),
+        Index(
+            "forum_topics_unanswered_idx",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("status = 'visible' AND comment_count = 0 AND accepted_comment_id IS NULL"),
+        ),
         Index("forum_topics_category_idx", "category", text("created_at DESC")),
         Index("forum_topics_tags_idx", "tags", postgresql_using="gin"),
         Index("forum_topics_tsv_idx", "tsv", postgresql_using="gin"),
@@ -123,6 +132,31 @@ class Comment(Post, Base):
     depth: Mapped[int] = mapped_column(Integer)
 
 
+class Revision:
+    """The words of a post before an edit: `revision` is the post's own then, `written_at` when they were written."""
+
+    revision: Mapped[int] = mapped_column(Integer, primary_key=True)
+    content: Mapped[str]
+    written_at: Mapped[datetime]
+
+
+class TopicRevision(Revision, Base):
+    __tablename__ = "topic_revisions"
+
+    post_id: Mapped[UUID] = mapped_column(
+        ForeignKey("forum_topics.id", ondelete="CASCADE"), primary_key=True, sort_order=-1
+    )
+    title: Mapped[str]
+
+
+class CommentRevision(Revision, Base):
+    __tablename__ = "comment_revisions"
+
+    post_id: Mapped[UUID] = mapped_column(
+        ForeignKey("forum_comments.id", ondelete="CASCADE"), primary_key=True, sort_order=-1
+    )
+
+
 class TopicVote(Base):
     __tablename__ = "topic_votes"
 
@@ -152,3 +186,52 @@ class TopicView(Base):
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     viewer: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     counted: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class Subscription(Base):
+    """Who hears of new comments in a topic. Muting outlasts taking part."""
+
+    __tablename__ = "topic_subscriptions"
+    __table_args__ = (CheckConstraint(one_of("level", LEVELS), "level"),)
+
+    topic_id: Mapped[UUID] = mapped_column(ForeignKey("forum_topics.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+    level: Mapped[str]
+
+
+class Notification(Base):
+    """One per user and event, however often the event is heard. The words stay where they are, so that removing a post
+    removes what notifications say of it."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", NOTICES), "kind"),
+        UniqueConstraint("user_id", "event_id"),
+        Index("notifications_unseen_idx", "user_id", postgresql_where=text("seen_at IS NULL")),
+        Index("notifications_user_id_id_idx", "user_id", text("id DESC")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    kind: Mapped[str]
+    actor_id: Mapped[UUID]
+    topic_id: Mapped[UUID] = mapped_column(ForeignKey("forum_topics.id", ondelete="CASCADE"), index=True)
+    comment_id: Mapped[UUID | None] = mapped_column(ForeignKey("forum_comments.id", ondelete="CASCADE"), index=True)
+    event_id: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    seen_at: Mapped[datetime | None]
+
+
+class ModerationEntry(Base):
+    """What moderators did to whose post. No foreign keys: the log outlives what it tells of."""
+
+    __tablename__ = "moderation_log"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    actor_id: Mapped[UUID]
+    action: Mapped[str]
+    topic_id: Mapped[UUID] = mapped_column(index=True)
+    comment_id: Mapped[UUID | None]
+    author_id: Mapped[UUID]
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime]

@@ -9,8 +9,18 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Double, Row, Select, cast, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from services.community.errors import CommentNotFound, TopicNotFound, UnknownCategory
-from services.community.forum.models import VISIBLE, Category, Comment, CommentVote, Topic, TopicVote
+from services.community.errors import CommentNotFound, RevisionNotFound, TopicNotFound, UnknownCategory
+from services.community.forum.models import (
+    VISIBLE,
+    Category,
+    Comment,
+    CommentRevision,
+    CommentVote,
+    ModerationEntry,
+    Topic,
+    TopicRevision,
+    TopicVote,
+)
 from shared.database import ReadSession, WriteSession
 from shared.pagination import after
 
@@ -31,6 +41,7 @@ class Filter:
     author: UUID | None = None
     since: datetime | None = None
     unanswered: bool = False
+    pinned: bool | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         wanted: list[ColumnElement[bool]] = [Topic.status == VISIBLE]
@@ -44,7 +55,19 @@ class Filter:
             wanted.append(Topic.created_at >= self.since)
         if self.unanswered:
             wanted.extend((Topic.accepted_comment_id.is_(None), Topic.comment_count == 0))
+        if self.pinned is not None:
+            wanted.append(Topic.pinned.is_(self.pinned))
         return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a post said in one revision; only topics have a title."""
+
+    revision: int
+    title: str | None
+    content: str
+    written_at: datetime
 
 
 async def list_categories(session: ReadSession) -> Sequence[Category]:
@@ -84,7 +107,15 @@ async def get_topic(session: ReadSession, topic_id: UUID) -> Topic:
 
 
 async def lock_topic(session: WriteSession, topic_id: UUID) -> Topic:
-    return _visible_topic(await session.get(Topic, topic_id, with_for_update=True))
+    return _visible_topic(await session.get(Topic, topic_id, with_for_update=True, populate_existing=True))
+
+
+async def lock_any_topic(session: WriteSession, topic_id: UUID) -> Topic:
+    """The topic whatever its status."""
+    topic = await session.get(Topic, topic_id, with_for_update=True, populate_existing=True)
+    if topic is None:
+        raise TopicNotFound
+    return topic
 
 
 def _visible_topic(topic: Topic | None) -> Topic:
@@ -108,6 +139,15 @@ async def get_comment(session: ReadSession, comment_id: UUID) -> Comment:
     return comment
 
 
+async def lock_any_comment(session: WriteSession, comment_id: UUID) -> Comment:
+    """A comment of a visible topic, whatever its own status. The topic is locked first, as by all who lock both."""
+    topic_id = await session.scalar(select(Comment.topic_id).where(Comment.id == comment_id))
+    topic = await session.get(Topic, topic_id, with_for_update=True, populate_existing=True) if topic_id else None
+    if topic is None or topic.status != VISIBLE:
+        raise CommentNotFound
+    return await session.get_one(Comment, comment_id, with_for_update=True, populate_existing=True)
+
+
 async def list_tree(session: ReadSession, topic_id: UUID, after_path: bytes | None, limit: int) -> Sequence[Comment]:
     """Comments as the tree is read, answers below what they answer."""
     statement = select(Comment).where(Comment.topic_id == topic_id)
@@ -121,6 +161,35 @@ async def list_newest(
 ) -> Sequence[Comment]:
     statement = select(Comment).where(Comment.topic_id == topic_id)
     statement = after(statement, [Comment.created_at, Comment.id], values, descending=True)
+    return (await session.scalars(statement.limit(limit + 1))).all()
+
+
+def words_of(post: Topic | Comment) -> Words:
+    """What a post says now."""
+    title = post.title if isinstance(post, Topic) else None
+    return Words(post.revision, title, post.content, post.edited_at or post.created_at)
+
+
+async def list_revisions(session: ReadSession, post: Topic | Comment, before: int, limit: int) -> list[Words]:
+    """At most `limit` kept revisions older than `before`, newest first."""
+    table = TopicRevision if isinstance(post, Topic) else CommentRevision
+    statement = select(table).where(table.post_id == post.id, table.revision < before)
+    rows = (await session.scalars(statement.order_by(table.revision.desc()).limit(limit))).all()
+    return [Words(row.revision, getattr(row, "title", None), row.content, row.written_at) for row in rows]
+
+
+async def get_revision(session: ReadSession, post: Topic | Comment, revision: int) -> Words:
+    """Raises RevisionNotFound, also for one that was put right within minutes and so was never kept."""
+    if revision == post.revision:
+        return words_of(post)
+    found = await list_revisions(session, post, revision + 1, 1)
+    if not found or found[0].revision != revision:
+        raise RevisionNotFound
+    return found[0]
+
+
+async def list_log(session: ReadSession, values: Sequence[Any] | None, limit: int) -> Sequence[ModerationEntry]:
+    statement = after(select(ModerationEntry), [ModerationEntry.id], values, descending=True)
     return (await session.scalars(statement.limit(limit + 1))).all()
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.community.errors import EditedMeanwhile, NotYours, SelfVote
+from services.community.errors import EditedMeanwhile, ModeratorsOnly, NotYours, SelfVote
 from services.community.forum.models import DELETED, REMOVED, Post
 
 MODERATING = frozenset({"moderator", "admin"})
@@ -32,6 +32,18 @@ def status_after_removal(actor: Actor, post: Post) -> str:
     if not actor.moderates:
         raise NotYours
     return REMOVED
+
+
+def check_may_restore(actor: Actor, post: Post) -> None:
+    """Authors take back what they deleted themselves; moderators restore anything. Raises NotYours."""
+    deleted_by_author = post.status == DELETED and post.user_id == actor.user_id
+    if not (actor.moderates or deleted_by_author):
+        raise NotYours
+
+
+def check_moderates(actor: Actor) -> None:
+    if not actor.moderates:
+        raise ModeratorsOnly
 
 
 def check_may_vote(actor: Actor, post: Post) -> None:

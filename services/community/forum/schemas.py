@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from services.community.forum.usecases.comments import COMMENT_LENGTH
@@ -29,6 +30,10 @@ def _once_each(tags: list[str]) -> list[str]:
 
 
 Tags = Annotated[list[Tag], Field(max_length=5), AfterValidator(_once_each)]
+
+
+# Postgres counts revisions in 32 bits.
+RevisionNumber = Annotated[int, Path(ge=1, lt=2**31)]
 
 
 class Body(BaseModel):
@@ -70,6 +75,23 @@ class CommentPatch(Body):
 
 class Acceptance(Body):
     comment_id: UUID
+
+
+class Move(Body):
+    category: CategorySlug
+
+
+class Preview(Body):
+    content: TopicText
+
+
+class PreviewRead(BaseModel):
+    content_html: str
+    mentions: list[str]
+
+
+class SubscriptionBody(Body):
+    level: Literal["watching", "muted"] = "watching"
 
 
 class Author(BaseModel):
@@ -148,3 +170,35 @@ class CommentRead(BaseModel):
 class VoteRead(BaseModel):
     score: int
     voted: bool
+
+
+class RevisionRead(BaseModel):
+    """What a post said in one revision, as source. Comments have no title."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    revision: int
+    title: str | None
+    content: str
+    written_at: datetime
+
+
+class DiffRead(BaseModel):
+    """`compared_to` is null for the first revision, which is all new."""
+
+    revision: int
+    compared_to: int | None
+    diff: str
+
+
+class LogEntry(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    actor_id: UUID
+    action: str
+    topic_id: UUID
+    comment_id: UUID | None
+    author_id: UUID
+    reason: str | None
+    created_at: datetime

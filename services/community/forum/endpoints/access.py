@@ -7,13 +7,17 @@ from pydantic import StringConstraints
 
 from services.community.forum.rights import MODERATING, Actor
 from services.community.requests import Clean
+from services.community.standing import check_may_act
+from shared.database import Write
 from shared.identity import Caller
 from shared.routing import user
 
 MayWrite = user(scope="community:write")
 
 
-async def _actor(caller: Caller) -> Actor:
+async def _actor(caller: Caller, session: Write) -> Actor:
+    """Raises AccountDisabled for a user whom the token has outlived."""
+    await check_may_act(session, caller.user_id)
     return Actor(caller.user_id, moderates=bool(caller.roles & MODERATING))
 
 

@@ -18,6 +18,8 @@ from services.community.forum.schemas import (
     CategoryList,
     CategoryRead,
     CategorySlug,
+    Preview,
+    PreviewRead,
     Sort,
     TopicCreate,
     TopicPatch,
@@ -26,8 +28,9 @@ from services.community.forum.schemas import (
     Window,
 )
 from services.community.forum.usecases import topics, views, votes
-from services.community.forum.usecases.topics import Draft
+from services.community.forum.usecases.topics import TOPIC_LENGTH, Draft
 from services.community.requests import EditedVersion, InCommunity, Place, RequiredWords, TagQuery, Visitor, tag
+from services.community.text import rendered
 from shared.database import Read, ReadSession, Write
 from shared.idempotency import Idempotency
 from shared.identity import Caller, MaybeCaller, Principal
@@ -56,12 +59,13 @@ async def list_topics(
     tag: TagQuery = None,
     author: UUID | None = None,
     unanswered: bool = False,  # noqa: FBT001, FBT002 - a query parameter
+    pinned: bool | None = None,  # noqa: FBT001 - a query parameter
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[TopicRead]:
     """Visible topics. `window` counts back from now, by when they were opened."""
-    place = Place(community, f"topics:{sort}:{window}:{category}:{tag}:{author}:{unanswered}", cursor)
-    wanted = Filter(category, tag, author, _since(window, community.now), unanswered)
+    place = Place(community, f"topics:{sort}:{window}:{category}:{tag}:{author}:{unanswered}:{pinned}", cursor)
+    wanted = Filter(category, tag, author, _since(window, community.now), unanswered, pinned)
     rows = await repository.list_topics(session, sort, wanted, place.values, limit)
     column = repository.SORT_KEYS[sort].key
     return await _page(session, rows, limit, caller, place, [getattr(row, column) for row in rows])
@@ -101,6 +105,15 @@ async def _page(
     shown = rows[:limit]
     cursor = place.after(keys[limit - 1], shown[-1].id) if len(rows) > limit else None
     return Page(items=await show_topics(session, shown, caller), next_cursor=cursor)
+
+
+@router.post("/v1/forum/preview", access=MayWrite)
+async def preview(body: Preview, actor: InActor, community: InCommunity) -> PreviewRead:
+    """The text as it would be shown, and whom it would mention; nothing is kept."""
+    limit = community.settings.previews_per_hour
+    await community.limit(f"preview:{actor.user_id}", limit, "Too many previews in an hour.")
+    text = await rendered(body.content, TOPIC_LENGTH)
+    return PreviewRead(content_html=text.html, mentions=list(text.mentions))
 
 
 @router.post("/v1/forum/topics", access=MayWrite, status_code=201, response_model=TopicRead)

@@ -8,7 +8,10 @@ from services.community import profiles
 from services.community.errors import CommentNotFound, TopicLocked, UnknownParent
 from services.community.forum import repository
 from services.community.forum.models import MAX_DEPTH, VISIBLE, Comment, Topic
-from services.community.forum.rights import Actor, check_may_edit, status_after_removal
+from services.community.forum.rights import Actor, check_may_edit, check_may_restore, status_after_removal
+from services.community.forum.usecases.moderation import note_step
+from services.community.forum.usecases.revisions import keep_words
+from services.community.forum.usecases.subscriptions import take_part
 from services.community.markdown import RENDERER_VERSION
 from services.community.text import rendered
 from shared.contracts.community import ForumCommentCreated
@@ -56,6 +59,7 @@ async def add_comment(
     topic.last_activity_at = max(now, topic.last_activity_at)
     topic.version += 1
     await session.flush()
+    await take_part(session, topic.id, actor.user_id)
     await _tell(session, topic, comment, await profiles.list_users_called(session, text.mentions))
     return comment
 
@@ -87,9 +91,11 @@ async def edit_comment(
 ) -> Comment:
     """Replace the words as they were at `revision`. Raises NotYours, EditedMeanwhile."""
     text = await rendered(content, COMMENT_LENGTH)
-    comment = await repository.get_comment(session, comment_id)
-    await session.refresh(comment, with_for_update=True)
+    comment = await repository.lock_any_comment(session, comment_id)
+    if comment.status != VISIBLE:
+        raise CommentNotFound
     check_may_edit(actor, comment, revision)
+    keep_words(session, comment, now)
     comment.content, comment.content_html, comment.renderer_version = content, text.html, RENDERER_VERSION
     comment.revision += 1
     comment.edited_at = comment.updated_at = now
@@ -100,18 +106,29 @@ async def remove_comment(
     session: WriteSession, actor: Actor, comment_id: UUID, reason: str | None, now: datetime
 ) -> None:
     """Take a comment's words away; its answers stay. Raises NotYours unless the actor wrote it or moderates."""
-    topic_id = (await repository.get_comment(session, comment_id)).topic_id
-    topic = await repository.lock_topic(session, topic_id)
-    comment = await repository.get_comment(session, comment_id)
-    await session.refresh(comment, with_for_update=True)
+    comment = await repository.lock_any_comment(session, comment_id)
     if comment.status != VISIBLE:
         raise CommentNotFound
+    topic = await repository.lock_topic(session, comment.topic_id)
     comment.status = status_after_removal(actor, comment)
     comment.deleted_at, comment.deleted_by, comment.delete_reason = now, actor.user_id, reason
     comment.updated_at = now
+    note_step(session, actor, "remove", comment, now, reason=reason)
     topic.comment_count -= 1
     if topic.accepted_comment_id == comment.id:
         topic.accepted_comment_id = None
+
+
+async def restore_comment(session: WriteSession, actor: Actor, comment_id: UUID, now: datetime) -> Comment:
+    """Give a comment its words back. Raises NotYours, and CommentNotFound when its topic is gone."""
+    comment = await repository.lock_any_comment(session, comment_id)
+    if comment.status != VISIBLE:
+        check_may_restore(actor, comment)
+        comment.status, comment.updated_at = VISIBLE, now
+        comment.deleted_at = comment.deleted_by = comment.delete_reason = None
+        (await repository.lock_topic(session, comment.topic_id)).comment_count += 1
+        note_step(session, actor, "restore", comment, now)
+    return comment
 
 
 async def _tell(session: WriteSession, topic: Topic, comment: Comment, mentions: list[UUID]) -> None:

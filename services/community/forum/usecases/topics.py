@@ -9,7 +9,10 @@ from services.community import profiles
 from services.community.errors import CommentNotFound, NotAQuestion, NotYours
 from services.community.forum import repository
 from services.community.forum.models import VISIBLE, Topic
-from services.community.forum.rights import Actor, check_may_edit, status_after_removal
+from services.community.forum.rights import Actor, check_may_edit, check_may_restore, status_after_removal
+from services.community.forum.usecases.moderation import note_step
+from services.community.forum.usecases.revisions import keep_words
+from services.community.forum.usecases.subscriptions import take_part
 from services.community.markdown import RENDERER_VERSION
 from services.community.text import rendered, slug_of
 from shared.contracts.community import ForumAnswerAccepted, ForumTopicCreated, ForumTopicRemoved
@@ -50,6 +53,7 @@ async def open_topic(session: WriteSession, actor: Actor, draft: Draft, now: dat
     )
     session.add(topic)
     await session.flush()
+    await take_part(session, topic.id, actor.user_id)
     mentions = await profiles.list_users_called(session, text.mentions)
     event = ForumTopicCreated(topic_id=topic.id, user_id=topic.user_id, category=topic.category, mentions=mentions)
     await publish(session, event, sequence=topic.version)
@@ -64,6 +68,8 @@ async def edit_topic(
     check_may_edit(actor, topic, revision)
     if "category" in changes:
         await repository.get_category(session, changes["category"])
+    if {"title", "content"} & changes.keys():
+        keep_words(session, topic, now)
     for name, value in changes.items():
         setattr(topic, name, value)
     if "title" in changes:
@@ -84,8 +90,20 @@ async def remove_topic(session: WriteSession, actor: Actor, topic_id: UUID, reas
     topic.deleted_at, topic.deleted_by, topic.delete_reason = now, actor.user_id, reason
     topic.updated_at = now
     topic.version += 1
+    note_step(session, actor, "remove", topic, now, reason=reason)
     event = ForumTopicRemoved(topic_id=topic.id, user_id=topic.user_id, category=topic.category)
     await publish(session, event, sequence=topic.version)
+
+
+async def restore_topic(session: WriteSession, actor: Actor, topic_id: UUID, now: datetime) -> Topic:
+    """Bring a topic back with everything in it. Raises NotYours, and TopicNotFound for one that was never there."""
+    topic = await repository.lock_any_topic(session, topic_id)
+    if topic.status != VISIBLE:
+        check_may_restore(actor, topic)
+        topic.status, topic.updated_at = VISIBLE, now
+        topic.deleted_at = topic.deleted_by = topic.delete_reason = None
+        note_step(session, actor, "restore", topic, now)
+    return topic
 
 
 async def accept_answer(session: WriteSession, actor: Actor, topic_id: UUID, comment_id: UUID, now: datetime) -> Topic:
