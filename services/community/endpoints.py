@@ -1,11 +1,22 @@
 """All routes of the three packages."""
 
+from services.community import endpoints_admin
 from services.community.affiliates import endpoints as affiliates
 from services.community.affiliates import endpoints_admin as affiliates_admin
 from services.community.faq import endpoints as faq
-from services.community.forum.endpoints import comments, moderation, revisions, topics
+from services.community.forum.endpoints import comments, moderation, notifications, revisions, topics
 from shared.routing import Router
 
 router = Router()
-for package in (faq, topics, comments, moderation, revisions, affiliates, affiliates_admin):
+for package in (
+    faq,
+    topics,
+    comments,
+    moderation,
+    revisions,
+    notifications,
+    affiliates,
+    affiliates_admin,
+    endpoints_admin,
+):
     router.include(package.router)

@@ -1,11 +1,12 @@
-"""Events in: users who come and change, and money that moves."""
+"""Events in: users who come, change and are barred, posts to tell others of, and money that moves."""
 
-from services.community import profiles
+from services.community import profiles, standing
 from services.community.affiliates.terms import Terms, terms_of
-from services.community.affiliates.usecases import accruals, attribution
+from services.community.affiliates.usecases import accruals, attribution, membership
 from services.community.affiliates.usecases.accruals import Cause
+from services.community.forum.usecases import notifying
 from services.community.settings import CommunitySettings
-from shared.contracts.accounts import UserRegistered, UserUpdated
+from shared.contracts.accounts import UserDisabled, UserEnabled, UserRegistered, UserUpdated
 from shared.contracts.billing import (
     PaymentDisputeClosed,
     PaymentDisputed,
@@ -13,18 +14,45 @@ from shared.contracts.billing import (
     PaymentRefunded,
     PaymentRefundReverted,
 )
+from shared.contracts.community import ForumAnswerAccepted, ForumCommentCreated, ForumTopicCreated
 from shared.database import WriteSession
 from shared.events.event import Event, EventContext
 
 
 async def note_registration(session: WriteSession, event: UserRegistered, context: EventContext) -> None:
     """The profile first: its fingerprint shows whether a referral is one's own. Who is known can't be brought."""
+    if await standing.is_erased(session, event.user_id):
+        return
     if await profiles.note_registration(session, event, context.sequence):
         await attribution.attribute_user(session, event, _cause(event, context), _terms(context))
 
 
 async def note_update(session: WriteSession, event: UserUpdated, context: EventContext) -> None:
-    await profiles.note_update(session, event, context.sequence)
+    if not await standing.is_erased(session, event.user_id):
+        await profiles.note_update(session, event, context.sequence)
+
+
+async def lock_out(session: WriteSession, event: UserDisabled, context: EventContext) -> None:
+    """Their words stay, as others answered them; they write nothing new, hear nothing and earn nothing."""
+    await standing.set_disabled(session, event.user_id, context.occurred_at)
+    await membership.suspend_with_account(session, event.user_id, context.occurred_at)
+
+
+async def let_in(session: WriteSession, event: UserEnabled, context: EventContext) -> None:
+    await standing.set_disabled(session, event.user_id, None)
+    await membership.reinstate_with_account(session, event.user_id, context.occurred_at)
+
+
+async def tell_of_topic(session: WriteSession, event: ForumTopicCreated, context: EventContext) -> None:
+    await notifying.tell_of_topic(session, event, context.event_id, context.runtime.clock.now())
+
+
+async def tell_of_comment(session: WriteSession, event: ForumCommentCreated, context: EventContext) -> None:
+    await notifying.tell_of_comment(session, event, context.event_id, context.runtime.clock.now())
+
+
+async def tell_of_acceptance(session: WriteSession, event: ForumAnswerAccepted, context: EventContext) -> None:
+    await notifying.tell_of_acceptance(session, event, context.event_id, context.runtime.clock.now())
 
 
 async def record_payment(session: WriteSession, event: PaymentPaid, context: EventContext) -> None:

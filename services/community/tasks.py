@@ -1,7 +1,7 @@
-"""Time in: views are folded into topics, commissions whose holding period is over are approved."""
+"""Time in: views are folded into topics, due commissions approved, old notifications forgotten."""
 
 from services.community.affiliates.usecases.accruals import approve_due_commissions
-from services.community.forum.usecases import views
+from services.community.forum.usecases import notifying, views
 from shared.runtime import Runtime
 
 
@@ -16,3 +16,8 @@ async def approve_commissions(runtime: Runtime) -> None:
     while approved:
         async with runtime.database.write() as session:
             approved = bool(await approve_due_commissions(session, runtime.clock.now()))
+
+
+async def forget_notifications(runtime: Runtime) -> None:
+    async with runtime.database.write() as session:
+        await notifying.forget_old(session, runtime.clock.now())

@@ -18,6 +18,7 @@ from shared.contracts.billing import (
     PaymentRefunded,
     PaymentRefundReverted,
 )
+from shared.events.inbox import Inbox
 from shared.ids import new_id
 from tests.support.services import RunningService, running_service
 
@@ -112,6 +113,14 @@ class Village:
 
     async def admin(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
         return await self.call(method, path, new_id(), roles=["admin"], json=body, **options)
+
+    async def hear_itself(self) -> None:
+        """Deliver what the community told and itself listens to, as a transport would; again is as good as once."""
+        heard = {entry.event.event_type for entry in self.svc.service.subscribes}
+        told = [envelope for envelope in await self.svc.published() if envelope["type"] in heard]
+        runtime = self.svc.runtime
+        await Inbox(runtime.database, self.svc.service.name, self.svc.service.subscribes).store(told)
+        await self.svc.bus.drain()
 
     def registration(self, user_id: UUID | None = None, **facts: Any) -> UserRegistered:
         user_id = user_id or new_id()

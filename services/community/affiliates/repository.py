@@ -36,6 +36,11 @@ async def find_affiliate_of(session: ReadSession, user_id: UUID) -> Affiliate | 
     return await session.scalar(select(Affiliate).where(Affiliate.user_id == user_id))
 
 
+async def find_affiliate_for_update(session: WriteSession, user_id: UUID) -> Affiliate | None:
+    statement = select(Affiliate).where(Affiliate.user_id == user_id)
+    return await session.scalar(statement.with_for_update(), execution_options={"populate_existing": True})
+
+
 async def get_affiliate_of(session: ReadSession, user_id: UUID) -> Affiliate:
     affiliate = await find_affiliate_of(session, user_id)
     if affiliate is None:
@@ -57,7 +62,7 @@ async def get_affiliate(session: ReadSession, affiliate_id: UUID) -> Affiliate:
 
 
 async def lock_affiliate(session: WriteSession, affiliate_id: UUID) -> Affiliate:
-    affiliate = await session.get(Affiliate, affiliate_id, with_for_update=True)
+    affiliate = await session.get(Affiliate, affiliate_id, with_for_update=True, populate_existing=True)
     if affiliate is None:
         raise AffiliateNotFound
     return affiliate

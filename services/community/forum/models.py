@@ -189,7 +189,7 @@ class TopicView(Base):
 
 
 class Subscription(Base):
-    """Who hears of new comments in a topic. Muting outlasts taking part."""
+    """Who hears of comments in a topic from `created_at` on. Muting outlasts taking part."""
 
     __tablename__ = "topic_subscriptions"
     __table_args__ = (CheckConstraint(one_of("level", LEVELS), "level"),)
@@ -197,6 +197,7 @@ class Subscription(Base):
     topic_id: Mapped[UUID] = mapped_column(ForeignKey("forum_topics.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
     level: Mapped[str]
+    created_at: Mapped[datetime]
 
 
 class Notification(Base):

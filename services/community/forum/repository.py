@@ -11,12 +11,16 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from services.community.errors import CommentNotFound, RevisionNotFound, TopicNotFound, UnknownCategory
 from services.community.forum.models import (
+    MUTED,
     VISIBLE,
+    WATCHING,
     Category,
     Comment,
     CommentRevision,
     CommentVote,
     ModerationEntry,
+    Notification,
+    Subscription,
     Topic,
     TopicRevision,
     TopicVote,
@@ -106,6 +110,12 @@ async def get_topic(session: ReadSession, topic_id: UUID) -> Topic:
     return _visible_topic(await session.get(Topic, topic_id))
 
 
+async def find_topic(session: ReadSession, topic_id: UUID) -> Topic | None:
+    """The topic if readers can see it."""
+    topic = await session.get(Topic, topic_id)
+    return topic if topic is not None and topic.status == VISIBLE else None
+
+
 async def lock_topic(session: WriteSession, topic_id: UUID) -> Topic:
     return _visible_topic(await session.get(Topic, topic_id, with_for_update=True, populate_existing=True))
 
@@ -172,7 +182,7 @@ def words_of(post: Topic | Comment) -> Words:
 
 async def list_revisions(session: ReadSession, post: Topic | Comment, before: int, limit: int) -> list[Words]:
     """At most `limit` kept revisions older than `before`, newest first."""
-    table = TopicRevision if isinstance(post, Topic) else CommentRevision
+    table: Any = TopicRevision if isinstance(post, Topic) else CommentRevision
     statement = select(table).where(table.post_id == post.id, table.revision < before)
     rows = (await session.scalars(statement.order_by(table.revision.desc()).limit(limit))).all()
     return [Words(row.revision, getattr(row, "title", None), row.content, row.written_at) for row in rows]
@@ -186,6 +196,53 @@ async def get_revision(session: ReadSession, post: Topic | Comment, revision: in
     if not found or found[0].revision != revision:
         raise RevisionNotFound
     return found[0]
+
+
+async def find_level(session: ReadSession, topic_id: UUID, user_id: UUID) -> str | None:
+    """What the user wants to hear of a topic; None while they have nothing to do with it."""
+    mine = (Subscription.topic_id == topic_id, Subscription.user_id == user_id)
+    return await session.scalar(select(Subscription.level).where(*mine))
+
+
+async def list_watchers(session: ReadSession, topic_id: UUID, at: datetime) -> Sequence[UUID]:
+    """Who watched the topic then; who came later has read what was there."""
+    watching = (Subscription.topic_id == topic_id, Subscription.level == WATCHING, Subscription.created_at <= at)
+    return (await session.scalars(select(Subscription.user_id).where(*watching))).all()
+
+
+async def list_muting(session: ReadSession, topic_id: UUID, user_ids: set[UUID]) -> set[UUID]:
+    """Which of these users want to hear nothing of the topic."""
+    muting = (Subscription.topic_id == topic_id, Subscription.level == MUTED)
+    statement = select(Subscription.user_id).where(*muting, Subscription.user_id.in_(user_ids))
+    return set((await session.scalars(statement)).all())
+
+
+def _readable_notifications(user_id: UUID) -> Select[Any]:
+    """What the user was told of and can still read; rows of notification, title of the topic."""
+    comment = (Comment.id == Notification.comment_id) & (Comment.status == VISIBLE)
+    title: ColumnElement[Any] = Topic.title.label("title")
+    rows: Select[Any] = select(Notification, title)
+    return (
+        rows.join(Topic, (Topic.id == Notification.topic_id) & (Topic.status == VISIBLE))
+        .outerjoin(Comment, comment)
+        .where(Notification.user_id == user_id, Notification.comment_id.is_(None) | Comment.id.is_not(None))
+    )
+
+
+async def list_notifications(
+    session: ReadSession, user_id: UUID, values: Sequence[Any] | None, limit: int, *, unseen: bool
+) -> Sequence[Row[Any]]:
+    statement = _readable_notifications(user_id)
+    if unseen:
+        statement = statement.where(Notification.seen_at.is_(None))
+    statement = after(statement, [Notification.id], values, descending=True)
+    rows: Sequence[Row[Any]] = (await session.execute(statement.limit(limit + 1))).all()
+    return rows
+
+
+async def count_unseen(session: ReadSession, user_id: UUID) -> int:
+    readable = _readable_notifications(user_id).where(Notification.seen_at.is_(None))
+    return await session.scalar(select(func.count()).select_from(readable.subquery())) or 0
 
 
 async def list_log(session: ReadSession, values: Sequence[Any] | None, limit: int) -> Sequence[ModerationEntry]:

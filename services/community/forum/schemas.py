@@ -202,3 +202,33 @@ class LogEntry(BaseModel):
     author_id: UUID
     reason: str | None
     created_at: datetime
+
+
+class SubscriptionRead(BaseModel):
+    """`level` is null while the caller has nothing to do with the topic."""
+
+    level: Literal["watching", "muted"] | None
+
+
+class NotificationRead(BaseModel):
+    """`mention`: named in the post; `reply`: one's comment was answered; `comment`: a watched topic went on;
+    `accepted`: one's answer was accepted."""
+
+    id: UUID
+    kind: Literal["mention", "reply", "comment", "accepted"]
+    actor: Author
+    topic_id: UUID
+    topic_title: str
+    comment_id: UUID | None
+    created_at: datetime
+    seen_at: datetime | None
+
+
+class UnseenRead(BaseModel):
+    unseen: int
+
+
+class SeenBody(Body):
+    """Which notifications were seen; without `ids` all of them."""
+
+    ids: Annotated[list[UUID], Field(max_length=100)] | None = None

@@ -51,6 +51,7 @@ async def apply(session: WriteSession, application: Application, now: datetime) 
 async def approve(session: WriteSession, affiliate_id: UUID, now: datetime) -> Affiliate:
     """Let an applicant, or one who was suspended or rejected, earn from now on."""
     affiliate = await repository.lock_affiliate(session, affiliate_id)
+    affiliate.suspended_with_account = False
     if affiliate.status != APPROVED:
         await _approve(session, affiliate, now)
     return affiliate
@@ -76,15 +77,46 @@ async def reject(session: WriteSession, affiliate_id: UUID, now: datetime) -> Af
 async def suspend(session: WriteSession, affiliate_id: UUID, now: datetime) -> Affiliate:
     """Payments from now on earn nothing; what was earned stays in the ledger."""
     affiliate = await repository.lock_affiliate(session, affiliate_id)
+    affiliate.suspended_with_account = False
     if affiliate.status == SUSPENDED:
         return affiliate
     if affiliate.status != APPROVED:
         raise WrongAffiliateState("Only an approved affiliate can be suspended.")
+    await _suspend(session, affiliate, now)
+    return affiliate
+
+
+async def suspend_with_account(session: WriteSession, user_id: UUID, now: datetime) -> None:
+    """Nobody earns with a disabled account. Does nothing for a user who is no affiliate or earns nothing anyway."""
+    affiliate = await repository.find_affiliate_for_update(session, user_id)
+    if affiliate is not None and affiliate.status == APPROVED:
+        affiliate.suspended_with_account = True
+        await _suspend(session, affiliate, now)
+
+
+async def reinstate_with_account(session: WriteSession, user_id: UUID, now: datetime) -> None:
+    """End a suspension that only the account was the reason for; one that staff decided stays."""
+    affiliate = await repository.find_affiliate_for_update(session, user_id)
+    if affiliate is not None and affiliate.suspended_with_account:
+        affiliate.suspended_with_account = False
+        await _approve(session, affiliate, now)
+
+
+async def end_membership(session: WriteSession, user_id: UUID, now: datetime) -> None:
+    """Earn nothing more and forget where to send it; what was earned stays in the ledger, as the law on books asks."""
+    affiliate = await repository.find_affiliate_for_update(session, user_id)
+    if affiliate is None:
+        return
+    affiliate.payout_email, affiliate.suspended_with_account = None, False
+    if affiliate.status == APPROVED:
+        await _suspend(session, affiliate, now)
+
+
+async def _suspend(session: WriteSession, affiliate: Affiliate, now: datetime) -> None:
     _change(affiliate, SUSPENDED, now)
     await _set_rate(session, affiliate.id, 0, now)
     event = AffiliateSuspended(affiliate_id=affiliate.id, user_id=affiliate.user_id, code=affiliate.affiliate_code)
     await publish(session, event, sequence=affiliate.version)
-    return affiliate
 
 
 async def change_rate(session: WriteSession, affiliate_id: UUID, rate_bp: int, now: datetime) -> Affiliate:

@@ -12,6 +12,7 @@ from shared.database import Write
 from shared.identity import Caller
 from shared.routing import user
 
+MayRead = user(scope="community:read")
 MayWrite = user(scope="community:write")
 
 

@@ -59,7 +59,7 @@ async def add_comment(
     topic.last_activity_at = max(now, topic.last_activity_at)
     topic.version += 1
     await session.flush()
-    await take_part(session, topic.id, actor.user_id)
+    await take_part(session, topic.id, actor.user_id, now)
     await _tell(session, topic, comment, await profiles.list_users_called(session, text.mentions))
     return comment
 

@@ -53,7 +53,7 @@ async def open_topic(session: WriteSession, actor: Actor, draft: Draft, now: dat
     )
     session.add(topic)
     await session.flush()
-    await take_part(session, topic.id, actor.user_id)
+    await take_part(session, topic.id, actor.user_id, now)
     mentions = await profiles.list_users_called(session, text.mentions)
     event = ForumTopicCreated(topic_id=topic.id, user_id=topic.user_id, category=topic.category, mentions=mentions)
     await publish(session, event, sequence=topic.version)

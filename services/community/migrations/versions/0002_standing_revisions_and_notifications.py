@@ -41,6 +41,7 @@ CREATE TABLE topic_subscriptions (
   topic_id UUID NOT NULL,
   user_id UUID NOT NULL,
   level TEXT NOT NULL,
+  created_at TIMESTAMP WITH TIME ZONE NOT NULL,
   CONSTRAINT topic_subscriptions_pkey PRIMARY KEY (topic_id, user_id),
   CONSTRAINT topic_subscriptions_level_check CHECK (level IN ('watching', 'muted')),
   CONSTRAINT topic_subscriptions_topic_id_fkey FOREIGN KEY(topic_id) REFERENCES forum_topics (id) ON DELETE CASCADE
