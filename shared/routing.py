@@ -29,7 +29,7 @@ class Access:
 
     kind: Kind
     scope: str | None = None
-    role: str | None = None
+    roles: frozenset[str] = frozenset()
     fresh: bool = False
     unverified: bool = False
 
@@ -42,7 +42,7 @@ class Access:
         self._check_grants(caller)
         if self.fresh:
             check_fresh(caller)
-        if self.role and request.app.state.runtime.settings.is_production and caller.assurance < SECOND_FACTOR:
+        if self.roles and request.app.state.runtime.settings.is_production and caller.assurance < SECOND_FACTOR:
             raise Forbidden("Admin routes need a second factor in production.", code="second_factor_required")
 
     def _check_account(self, caller: Principal) -> None:
@@ -54,7 +54,7 @@ class Access:
             raise Forbidden(f"This API key lacks the scope {self.scope}." if self.scope else "API keys can't do this.")
         if caller.scopes is None and self.scope == "runner":
             raise Forbidden("Only a runner key may do this.")
-        if self.role and self.role not in caller.roles:
+        if self.roles and not self.roles & caller.roles:
             raise Forbidden
 
 
@@ -76,9 +76,12 @@ def user(*, scope: str | None = None, fresh: bool = False, unverified: bool = Fa
     return Access("user", scope=scope, fresh=fresh, unverified=unverified)
 
 
-def role(name: str) -> Access:
-    """Staff with this role, freshly signed in; a second factor as well in production."""
-    return Access("user", role=name, fresh=True)
+def role(*names: str, fresh: bool = True) -> Access:
+    """Staff with one of these roles; a second factor as well in production.
+
+    Leave `fresh` out only where somebody works for longer than ten minutes at a stretch.
+    """
+    return Access("user", roles=frozenset(names), fresh=fresh)
 
 
 class Router:

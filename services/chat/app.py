@@ -20,7 +20,8 @@ service = Service(
     migrations=Path(__file__).parent / "migrations",
     settings=ChatSettings,
     publishes=(chat.ChatSessionStarted, chat.ChatSessionClaimed, chat.ChatSessionEnded, chat.ChatMessageCompleted,
-               chat.ChatFeedbackGiven, common.UsageRecorded, common.UsageThresholdReached),
+               chat.ChatFeedbackGiven, chat.ChatHandoffRequested, chat.ChatHandoffAccepted, chat.ChatHandoffReleased,
+               common.UsageRecorded, common.UsageThresholdReached),
     subscribes=(
         on(community.FaqItemPublished, handlers.publish_item, consumer="faq"),
         on(community.FaqItemUnpublished, handlers.withdraw_item, consumer="faq"),
@@ -30,7 +31,8 @@ service = Service(
         on(accounts.UserEnabled, handlers.let_in, consumer="access", ordered=True),
         on(accounts.SessionRevoked, handlers.end_streams, consumer="sessions"),
     ),
-    every=(Every(2, tasks.end_abandoned_answers), Every(60, tasks.prune)),
+    every=(Every(2, tasks.end_abandoned_answers), Every(60, tasks.prune),
+           Every(300, tasks.give_back_silent_handovers)),
     parts=open_parts,
     body_limits={"/v1/chat/": 128 * 1024},
 )  # fmt: skip

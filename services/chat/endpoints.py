@@ -1,12 +1,14 @@
 """HTTP in: conversations. What is said in them is in `message_endpoints`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Header, Query, Response
+from starlette.responses import StreamingResponse
 
-from services.chat import message_endpoints, repository
+from services.chat import handover_endpoints, message_endpoints, repository
 from services.chat.errors import SessionNotFound
+from services.chat.export import exported
 from services.chat.models import ChatSession
 from services.chat.parts import Parts
 from services.chat.schemas import (
@@ -30,7 +32,11 @@ from shared.routing import Router, role, user, visitor
 
 router = Router(tags=["chat"])
 router.include(message_endpoints.router)
+router.include(handover_endpoints.router)
 
+NDJSON: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Lines of JSON.", "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
+}
 YEAR_SECONDS = 365 * 24 * 3600
 HOUR = 3600
 IfMatch = Annotated[str | None, Header(max_length=100)]
@@ -74,6 +80,20 @@ async def list_sessions(
         return cursors.sign(scope, [chat.last_activity_at, chat.id])
 
     return page_of(found, limit, SessionRead.of, to_cursor)
+
+
+@router.delete("/v1/chat/sessions", access=user(scope="chat:write"), status_code=204)
+async def delete_all_sessions(speaker: Writer, caller: Caller, session: Write, parts: Parts) -> None:
+    """Erase every word of all of the caller's conversations; what they used stays counted."""
+    await sessions.delete_all_sessions(session, speaker, caller.user_id, parts.runtime.clock.now())
+
+
+@router.get("/v1/chat/export", access=user(scope="chat:read"), responses=NDJSON, response_class=StreamingResponse)
+async def export(speaker: Reader, caller: Caller, parts: Parts) -> StreamingResponse:
+    """All of the caller's conversations as lines of JSON: one of a `session`, then one of each `message` in it."""
+    lines = exported(parts.runtime.database, speaker, caller.user_id)
+    headers = {"Content-Disposition": 'attachment; filename="conversations.ndjson"', "Cache-Control": "no-store"}
+    return StreamingResponse(lines, media_type="application/x-ndjson", headers=headers)
 
 
 @router.get("/v1/chat/sessions/current", access=visitor)

@@ -33,3 +33,11 @@ class NotAnAnswer(Conflict):
 
 class AccountDisabled(Forbidden):
     code, title = "account_disabled", "This account is closed"
+
+
+class PersonAnswers(Conflict):
+    code, title = "person_answers", "A person has this conversation; the assistant is silent"
+
+
+class NotTakenOver(Conflict):
+    code, title = "not_taken_over", "Take the conversation over before you answer in it"

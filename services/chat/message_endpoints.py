@@ -9,7 +9,7 @@ from services.chat import repository
 from services.chat.parts import ChatParts, Parts
 from services.chat.schemas import Ask, Exchange, GiveFeedback, MessageRead
 from services.chat.speaker import Reader, Speaker, Writer
-from services.chat.streams import SSE_CONTENT, SSE_HEADERS, EventStream, follow, look, position_in
+from services.chat.streams import SSE_CONTENT, SSE_HEADERS, EventStream, follow, look, position_in, tell_nothing_follows
 from services.chat.usecases import messages
 from services.chat.usecases.messages import Asked, Question
 from shared.database import Read, Write
@@ -54,17 +54,18 @@ async def ask_again(message_id: UUID, speaker: Writer, parts: Parts, accept: Acc
 
 async def _begin(parts: ChatParts, speaker: Speaker, asked: Asked, accept: str) -> Response:
     """Both messages are committed here: the answer is written in the background, whoever reads it."""
-    if asked.lease:
-        parts.assistant.begin(asked.assistant_message, asked.lease)
+    answer_id = asked.assistant_message
+    if asked.lease and answer_id:
+        parts.assistant.begin(answer_id, asked.lease)
     async with parts.runtime.database.read() as session:
-        exchange = Exchange(
-            user_message=MessageRead.of(*await repository.get_message(session, speaker, asked.user_message)),
-            assistant_message=MessageRead.of(*await repository.get_message(session, speaker, asked.assistant_message)),
-        )
+        question = MessageRead.of(*await repository.get_message(session, speaker, asked.user_message))
+        answer = MessageRead.of(*await repository.get_message(session, speaker, answer_id)) if answer_id else None
+    exchange = Exchange(user_message=question, assistant_message=answer)
     if "text/event-stream" not in accept:
         return Response(exchange.model_dump_json(), 202, media_type="application/json")
-    stream = follow(parts, speaker, asked.assistant_message, 0, opening=exchange)
-    return EventStream(stream, headers=SSE_HEADERS)
+    if answer_id is None:
+        return EventStream(tell_nothing_follows(exchange), headers=SSE_HEADERS)
+    return EventStream(follow(parts, speaker, answer_id, 0, opening=exchange), headers=SSE_HEADERS)
 
 
 @router.get("/v1/chat/sessions/{session_id}/messages", access=visitor)

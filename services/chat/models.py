@@ -50,8 +50,10 @@ class ChatSession(Base):
     __table_args__ = (
         CheckConstraint("user_id IS NOT NULL OR session_token IS NOT NULL", name="has_owner"),
         CheckConstraint("mode IN ('BOT', 'WAITING_HUMAN', 'HUMAN')", name="mode"),
+        CheckConstraint("(mode = 'HUMAN') = (agent_id IS NOT NULL)", name="agent_is_human"),
         Index("chat_sessions_user_id_last_activity_at_idx", "user_id", "last_activity_at", "id"),
         Index("chat_sessions_last_activity_at_idx", "last_activity_at", "id"),
+        Index("chat_sessions_mode_idx", "mode", "last_activity_at", "id", postgresql_where=text("mode <> 'BOT'")),
         {"postgresql_with": {"fillfactor": "80"}},
     )
 
@@ -77,6 +79,7 @@ class ChatSession(Base):
     last_activity_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     claimed_at: Mapped[datetime | None]
+    agent_id: Mapped[UUID | None] = mapped_column(comment="who of the staff has taken over; null unless mode is HUMAN")
 
 
 class ChatMessage(Base):
@@ -122,6 +125,7 @@ class ChatMessage(Base):
     period_end: Mapped[datetime | None]
     created_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
+    author_id: Mapped[UUID | None] = mapped_column(comment="who of the staff wrote this; null for the assistant")
 
 
 class StreamChunk(Base):

@@ -1,6 +1,7 @@
 """Every SELECT. `get_` raises, `find_` may be None, `list_` pages, `lock_` is FOR UPDATE."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +39,15 @@ def _may_open(speaker: Speaker) -> ColumnElement[bool]:
     return or_(ChatSession.user_id == speaker.user_id, by_token)
 
 
+def _may_read(speaker: Speaker) -> ColumnElement[bool]:
+    """Whoever may open a conversation, and the person who has taken it over, as long as they are of the staff."""
+    if not speaker.is_staff:
+        return _may_open(speaker)
+    return or_(_may_open(speaker), ChatSession.agent_id == speaker.user_id)
+
+
 async def get_session(session: ReadSession, speaker: Speaker, session_id: UUID) -> ChatSession:
-    found = await session.scalar(select(ChatSession).where(ChatSession.id == session_id, _may_open(speaker)))
+    found = await session.scalar(select(ChatSession).where(ChatSession.id == session_id, _may_read(speaker)))
     if found is None:
         raise SessionNotFound
     return found
@@ -51,6 +59,24 @@ async def lock_session(session: WriteSession, speaker: Speaker, session_id: UUID
     if found is None:
         raise SessionNotFound
     return found
+
+
+async def lock_any_session(session: WriteSession, session_id: UUID) -> ChatSession:
+    """Anybody's: for staff only."""
+    statement = select(ChatSession).where(ChatSession.id == session_id)
+    found = await session.scalar(statement.with_for_update(key_share=True))
+    if found is None:
+        raise SessionNotFound
+    return found
+
+
+async def lock_silent_handovers(session: WriteSession, before: datetime) -> Sequence[ChatSession]:
+    """Some of the conversations that people have, or wait for, and in which nothing was said since then."""
+    statement = select(ChatSession).where(
+        ChatSession.mode != "BOT", ChatSession.is_active, ChatSession.last_activity_at < before
+    )
+    statement = statement.order_by(ChatSession.last_activity_at).limit(100)
+    return (await session.scalars(statement.with_for_update(key_share=True, skip_locked=True))).all()
 
 
 async def find_session_by_token(session: ReadSession, token: bytes) -> ChatSession | None:
@@ -86,23 +112,50 @@ async def list_sessions(
     return (await session.scalars(after(statement, columns, position, descending=True).limit(limit + 1))).all()
 
 
-def _messages(speaker: Speaker) -> Select[ChatMessage, Feedback]:
+async def list_all_sessions(
+    session: ReadSession, *, mode: str | None, limit: int, position: list[Any] | None
+) -> Sequence[ChatSession]:
+    """Everybody's, for staff. Whoever waits for a person comes first come, first served; others the latest first."""
+    statement = select(ChatSession)
+    if mode:
+        statement = statement.where(ChatSession.mode == mode, ChatSession.is_active)
+    columns = (ChatSession.last_activity_at, ChatSession.id)
+    page = after(statement, columns, position, descending=mode != "WAITING_HUMAN")
+    return (await session.scalars(page.limit(limit + 1))).all()
+
+
+async def list_session_ids(session: ReadSession, user_id: UUID) -> Sequence[UUID]:
+    """All of a user's, oldest first."""
+    statement = select(ChatSession.id).where(ChatSession.user_id == user_id)
+    return (await session.scalars(statement.order_by(ChatSession.created_at, ChatSession.id))).all()
+
+
+def _messages(allowed: ColumnElement[bool]) -> Select[ChatMessage, Feedback]:
     statement = select(ChatMessage, Feedback).join(ChatSession, ChatSession.id == ChatMessage.chat_session_id)
-    return statement.outerjoin(Feedback, Feedback.message_id == ChatMessage.id).where(_may_open(speaker))
+    return statement.outerjoin(Feedback, Feedback.message_id == ChatMessage.id).where(allowed)
 
 
 async def get_message(session: ReadSession, speaker: Speaker, message_id: UUID) -> tuple[ChatMessage, Feedback | None]:
-    found = (await session.execute(_messages(speaker).where(ChatMessage.id == message_id))).one_or_none()
+    found = (await session.execute(_messages(_may_open(speaker)).where(ChatMessage.id == message_id))).one_or_none()
     if found is None:
         raise MessageNotFound
     return found[0], found[1]
+
+
+async def find_message_by_client_id(
+    session: ReadSession, session_id: UUID, client_message_id: str | None
+) -> ChatMessage | None:
+    if client_message_id is None:
+        return None
+    statement = select(ChatMessage).where(ChatMessage.chat_session_id == session_id)
+    return await session.scalar(statement.where(ChatMessage.client_message_id == client_message_id))
 
 
 async def list_messages(
     session: ReadSession, speaker: Speaker, session_id: UUID, *, before: int | None, following: int | None, limit: int
 ) -> Sequence[tuple[ChatMessage, Feedback | None]]:
     """One more than `limit`: the newest first, unless `following` asks for what came after a seq, oldest first."""
-    statement = _messages(speaker).where(ChatMessage.chat_session_id == session_id)
+    statement = _messages(_may_read(speaker)).where(ChatMessage.chat_session_id == session_id)
     if before is not None:
         statement = statement.where(ChatMessage.seq < before)
     if following is not None:

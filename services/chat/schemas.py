@@ -41,6 +41,8 @@ def _small(context: dict[str, Any]) -> dict[str, Any]:
 
 Context = Annotated[dict[str, JsonValue], AfterValidator(_small)]
 Locale = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,50}$")]
+Mode = Literal["BOT", "WAITING_HUMAN", "HUMAN"]
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
 
 
@@ -76,11 +78,28 @@ class Ask(BaseModel):
     on_busy: Literal["reject", "interrupt"] = "reject"
 
 
+class AskForPerson(BaseModel):
+    """`reason` is a code; what the matter is stands in the conversation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Code | None = None
+
+
+class Reply(BaseModel):
+    """What a person of the staff says. `client_message_id` as for questions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    content: Annotated[str, Field(max_length=MAX_MESSAGE_CHARACTERS), AfterValidator(_said)]
+    client_message_id: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)] | None = None
+
+
 class GiveFeedback(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     rating: Literal["up", "down"]
-    reason: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,50}$")] | None = None
+    reason: Code | None = None
     comment: Annotated[str, Field(max_length=2000), AfterValidator(_storable)] | None = None
 
 
@@ -91,7 +110,7 @@ class SessionRead(BaseModel):
     user_id: UUID | None
     title: str | None
     context: dict[str, Any]
-    mode: Literal["BOT", "WAITING_HUMAN", "HUMAN"]
+    mode: Mode
     is_active: bool
     message_count: int
     created_at: datetime
@@ -141,6 +160,7 @@ class MessageRead(BaseModel):
     feedback: FeedbackRead | None
     client_message_id: str | None
     reply_to: UUID | None
+    author: Literal["user", "assistant", "person"]
     created_at: datetime
     completed_at: datetime | None
 
@@ -153,14 +173,24 @@ class MessageRead(BaseModel):
             citations=message.citations,
             feedback=FeedbackRead.model_validate(feedback) if feedback else None,
             reply_to=message.reply_to,
+            author=_author(message),
             created_at=message.created_at,
             completed_at=message.completed_at,
         )
 
 
+def _author(message: ChatMessage) -> Literal["user", "assistant", "person"]:
+    """A person's words stand in the assistant's place, but never under its name."""
+    if message.role == "USER":
+        return "user"
+    return "person" if message.author_id else "assistant"
+
+
 class Exchange(BaseModel):
+    """`assistant_message` is null while a person has the conversation: the assistant says nothing then."""
+
     user_message: MessageRead
-    assistant_message: MessageRead
+    assistant_message: MessageRead | None
 
 
 class UnansweredRead(BaseModel):

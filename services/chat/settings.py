@@ -12,6 +12,7 @@ class ChatSettings(Settings):
 
     lease_seconds: float = 10
     chunks_kept_seconds: float = 600
+    handover_silence_seconds: float = 24 * 3600
     # Deltas are gathered for so long before they become one row and one event.
     coalesce_seconds: float = 0.08
     # The local assistant speaks at a reader's pace, so that stopping and interrupting mean the same for every provider.

@@ -16,6 +16,7 @@ from shared.identity import Principal, find_caller
 TOKEN_HEADER = "X-Chat-Session"  # noqa: S105 - a header's name
 TOKEN_COOKIE = "chat_session"  # noqa: S105 - a cookie's name
 MAX_TOKEN_CHARACTERS = 200
+STAFF = frozenset({"support", "admin"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ class Speaker:
     token: bytes | None
     network: str
     principal: Principal | None = None
+
+    @property
+    def is_staff(self) -> bool:
+        return self.principal is not None and bool(STAFF & self.principal.roles)
 
 
 def new_token() -> str:

@@ -20,12 +20,14 @@ from services.chat.errors import MessageNotFound
 from services.chat.parts import ChatParts
 from services.chat.schemas import Exchange, MessageRead
 from services.chat.speaker import Speaker
+from services.chat.usecases.handover import ACCEPTED, REQUESTED
 
 POLL_SECONDS = 1.0
 PING_SECONDS = 15
 SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 SSE_CONTENT = {"text/event-stream": {"schema": {"type": "string"}}}
 _ENDS = {"COMPLETE": "message.completed", "STOPPED": "message.stopped", "FAILED": "message.failed"}
+_HANDED_OVER = {REQUESTED: ("handoff.requested", "WAITING_HUMAN"), ACCEPTED: ("handoff.accepted", "HUMAN")}
 
 # The status is read before the log in one snapshot: what is over can't have grown afterwards.
 _TAIL = """
@@ -95,6 +97,11 @@ async def follow(
                 await asyncio.wait_for(changed.wait(), POLL_SECONDS)
 
 
+async def tell_nothing_follows(exchange: Exchange) -> AsyncIterator[bytes]:
+    """What was said, and that a person will answer it: their words come by the history, not by this stream."""
+    yield event("message.created", exchange.user_message.id, exchange.model_dump(mode="json"))
+
+
 async def _ending(parts: ChatParts, speaker: Speaker, message_id: UUID, last: int) -> list[bytes]:
     """The sources and the one terminal event, which carries the whole message."""
     try:
@@ -109,6 +116,9 @@ async def _ending(parts: ChatParts, speaker: Speaker, message_id: UUID, last: in
         event("message.citation", message_id, {"message_id": str(message_id), "index": index, **source})
         for index, source in enumerate(data["message"]["citations"])
     ]
+    if message.finish_reason in _HANDED_OVER:
+        name, mode = _HANDED_OVER[message.finish_reason]
+        cited.append(event(name, message_id, {"session_id": str(message.session_id), "mode": mode}))
     return [*cited, event(_ENDS[message.status], message_id, data, n=last + 1)]
 
 

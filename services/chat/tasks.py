@@ -1,9 +1,11 @@
 """Time in: answers whose author is gone, and logs that nobody will read again."""
 
+from datetime import timedelta
 from typing import cast
 
 from services.chat.parts import ChatParts
 from services.chat.settings import ChatSettings
+from services.chat.usecases import handover
 from shared.logging import get_logger
 from shared.runtime import Runtime
 
@@ -37,6 +39,13 @@ async def end_abandoned_answers(runtime: Runtime) -> int:
         runtime.database.committed_events()
         log.warning("answers_interrupted", count=len(abandoned))
     return len(abandoned)
+
+
+async def give_back_silent_handovers(runtime: Runtime) -> int:
+    """Where people have said nothing for a day, the assistant answers again. Returns in how many conversations."""
+    silence = timedelta(seconds=cast(ChatSettings, runtime.settings).handover_silence_seconds)
+    async with runtime.database.write() as session:
+        return await handover.give_back_silent(session, runtime.clock.now() - silence)
 
 
 async def prune(runtime: Runtime) -> None:

@@ -17,6 +17,7 @@ from services.chat.errors import (
     ClientMessageIdReused,
     MessageNotFound,
     NotAnAnswer,
+    PersonAnswers,
     SessionEnded,
     SessionFull,
     SessionNotFound,
@@ -60,10 +61,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The pair. `lease` is what the answer is written with, or None when the pair was there before."""
+    """The pair. `lease` is what the answer is written with, or None when the pair was there before.
+    There is no answer while a person has the conversation."""
 
     user_message: UUID
-    assistant_message: UUID
+    assistant_message: UUID | None
     lease: UUID | None
 
 
@@ -104,6 +106,8 @@ async def ask_again(
         row = await (await connection.execute(_REGENERATE, values)).fetchone()
     database.committed_events()
     assert row is not None
+    if row["outcome"] == "human":
+        raise PersonAnswers
     _refuse(row["outcome"], values)
     return Asked(answer.reply_to, values["answer"], values["lease"])
 

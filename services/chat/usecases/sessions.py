@@ -129,3 +129,9 @@ async def delete_session(session: WriteSession, speaker: Speaker, session_id: UU
     await session.execute(STOP_OPEN_ANSWER, {"session_id": chat.id, "reason": "deleted", "now": now})
     await session.execute(delete(ChatSession).where(ChatSession.id == chat.id))
     session.info["published"] = True
+
+
+async def delete_all_sessions(session: WriteSession, speaker: Speaker, user_id: UUID, now: datetime) -> None:
+    """Erase every word of all of a user's conversations, in one transaction."""
+    for session_id in await repository.list_session_ids(session, user_id):
+        await delete_session(session, speaker, session_id, now)
