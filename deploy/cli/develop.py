@@ -1,5 +1,6 @@
 """Verbs for people who work on the code: test, check, lock, docs."""
 
+import re
 import subprocess
 import sys
 import time
@@ -12,27 +13,37 @@ from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.lock", "requirements-dev.lock")
-PLACES = ("://", "--index-url", "--extra-index-url", "--find-links", "file:")
+# A pinned release with its marker, a hash, or a comment; anything else would name an index, a host or a path.
+LOCK_LINE = re.compile(
+    r"([a-z0-9][a-z0-9._-]*(\[[a-z0-9,_-]+\])?==[a-z0-9.+!]+( ; [^/@]+)?( \\)?"
+    r"|    --hash=sha256:[0-9a-f]{64}( \\)?"
+    r"| *#((?!//).)*)?"
+)
 
 console = Console(highlight=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A part of the tests with its own time budget in seconds; over it, the suite fails."""
+    """A part of the tests with its own time budget in seconds; over it, the suite fails.
+
+    One that is not run by default needs more than Python, and is asked for by name.
+    """
 
     name: str
     arguments: tuple[str, ...]
     budget: int
+    by_default: bool = True
 
 
-PLAIN = "not chaos and not browser and not services and not slow"
+PLAIN = "not chaos and not browser and not services and not slow and not compose"
 SUITES = (
     Suite("fast", ("tests", "-m", PLAIN, "-n", "2"), 2400),
     Suite("slow", ("tests", "-m", "slow and not chaos and not browser and not services"), 1200),
     Suite("browser", ("tests", "-m", "browser and not services"), 300),
     Suite("services", ("tests", "-m", "services"), 600),
     Suite("chaos", ("tests", "-m", "chaos"), 1200),
+    Suite("compose", ("tests/compose", "-m", "compose"), 2700, by_default=False),
 )
 SUITE_NAMES = tuple(suite.name for suite in SUITES)
 
@@ -50,7 +61,7 @@ def test(
     suite: Annotated[list[str] | None, typer.Option(help="Only these suites.")] = None,
 ) -> None:
     """Run all tests with a real Postgres and a real RabbitMQ. Further arguments go to pytest."""
-    wanted = ["fast"] if fast else suite or list(SUITE_NAMES)
+    wanted = ["fast"] if fast else suite or [entry.name for entry in SUITES if entry.by_default]
     if unknown := set(wanted) - set(SUITE_NAMES):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: the suites are {', '.join(SUITE_NAMES)}")
     failed = [entry.name for entry in SUITES if entry.name in wanted and not _run_suite(entry, context.args)]
@@ -102,7 +113,7 @@ def _named_places() -> list[str]:
         f"{name}:{number}: {line.strip()}"
         for name in LOCKS
         for number, line in enumerate((ROOT / name).read_text().splitlines(), 1)
-        if any(place in line for place in PLACES)
+        if not LOCK_LINE.fullmatch(line)
     ]
     for entry in found:
         console.print(entry)

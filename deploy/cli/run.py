@@ -1,11 +1,13 @@
 """Verbs that run the platform: up, demo, migrate."""
 
 import os
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -48,8 +50,14 @@ def demo(
     prompt: Annotated[
         str, typer.Option(help="What the poster is about.")
     ] = "Night market in Lisbon, summer jazz festival",
+    operator: Annotated[
+        str | None, typer.Option(help="How this platform's own command is run, where it is not this checkout's.")
+    ] = None,
 ) -> None:
-    """Play a creator's whole journey against the platform, starting it when it is not up."""
+    """Play a creator's whole journey against the platform, starting it when it is not up.
+
+    In containers: --operator "docker compose run --rm -T operator".
+    """
     from deploy.cli.api import StepFailed  # noqa: PLC0415
     from deploy.cli.demo import Demo  # noqa: PLC0415
 
@@ -58,7 +66,7 @@ def demo(
     with platform_up(home):
         console.print(f"\n[bold]A creator's journey[/bold] at {home.public_url}\n")
         try:
-            Demo(home.public_url, console, out, make_admin).tell(photo, prompt)
+            Demo(home.public_url, console, out, partial(make_admin, operator)).tell(photo, prompt)
         except StepFailed as failure:
             console.print(f" [red]✗ {failure}[/red]")
             raise typer.Exit(1) from failure
@@ -123,7 +131,8 @@ def is_up(home: Home) -> bool:
         return False
 
 
-def make_admin(email: str, password: str) -> None:
+def make_admin(operator: str | None, email: str, password: str) -> None:
     """Create an admin as an operator would, through the command line."""
-    command = [sys.executable, "-m", "deploy.cli", "admin", "create", "--email", email, "--password-stdin"]
+    cli = shlex.split(operator) if operator else [sys.executable, "-m", "deploy.cli"]
+    command = [*cli, "admin", "create", "--email", email, "--password-stdin"]
     subprocess.run(command, input=password.encode(), check=True, stdout=subprocess.DEVNULL, env=os.environ)  # noqa: S603
