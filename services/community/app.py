@@ -33,7 +33,7 @@ service = Service(
         *(on(kind, handlers.record_refund) for kind in (billing.PaymentRefunded, billing.PaymentRefundReverted)),
         *(on(kind, handlers.record_dispute) for kind in (billing.PaymentDisputed, billing.PaymentDisputeClosed)),
     ),
-    every=(Every(5, tasks.fold_views), Every(60, tasks.approve_commissions), Every(3600, tasks.forget_notifications)),
+    every=(Every(5, tasks.fold_views), Every(60, tasks.approve_commissions), Every(6 * 3600, tasks.tidy_up)),
     seed=seed,
     body_limits={"/v1/": 256 * 1024},
 )

@@ -1,8 +1,11 @@
-"""Time in: views are folded into topics, due commissions approved, old notifications forgotten."""
+"""Time in: views are folded into topics, due commissions approved, old things forgotten."""
 
 from services.community.affiliates.usecases.accruals import approve_due_commissions
-from services.community.forum.usecases import notifying, views
+from services.community.forum.usecases import notifying, recounting, views
+from shared.logging import get_logger
 from shared.runtime import Runtime
+
+log = get_logger(__name__)
 
 
 async def fold_views(runtime: Runtime) -> None:
@@ -18,6 +21,10 @@ async def approve_commissions(runtime: Runtime) -> None:
             approved = bool(await approve_due_commissions(session, runtime.clock.now()))
 
 
-async def forget_notifications(runtime: Runtime) -> None:
+async def tidy_up(runtime: Runtime) -> None:
+    """Forget old notifications and repair counters; a line in the log means that some command counts wrong."""
     async with runtime.database.write() as session:
         await notifying.forget_old(session, runtime.clock.now())
+    async with runtime.database.write() as session:
+        for drift in await recounting.repair_counters(session):
+            log.error("counter_drifted", what=drift.what, key=drift.key, stored=drift.stored, counted=drift.counted)
