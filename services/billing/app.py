@@ -38,6 +38,7 @@ service = Service(
         Every(30, tasks.finish_refunds),
         Every(30, tasks.follow_accounts),
         Every(60, tasks.end_grace),
+        Every(60, tasks.end_lost_subscriptions),
     ),
     parts=open_parts,
 )

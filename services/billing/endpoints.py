@@ -30,7 +30,7 @@ from services.billing.transitions import SETTLED
 from services.billing.usecases import subscriptions
 from services.billing.usecases.cancellation import End, change_end
 from services.billing.usecases.checkout import CheckoutOrder, start_checkout
-from services.billing.usecases.entitlements import entitlement
+from services.billing.usecases.entitlements import current_entitlement
 from services.billing.usecases.webhooks import read_webhook, store_webhook
 from shared.database import Read, Write
 from shared.identity import Caller
@@ -133,8 +133,8 @@ async def _checkout(order: CheckoutOrder, runtime: Runtime, response: Response) 
 async def read_checkout(checkout_id: UUID, caller: Caller, session: Read) -> CheckoutStatus:
     """What became of a checkout. The success page asks this; it never grants anything itself."""
     checkout = await repository.get_checkout_of(session, checkout_id, caller.user_id)
-    payment = await repository.find_payment_by_checkout(session, checkout.id)
-    paid = payment is not None and payment.status in SETTLED
+    payment = await repository.get_payment_of_checkout(session, checkout.id)
+    paid = payment.status in SETTLED
     status = {"reserved": "open", "open": "open", "complete": "complete"}.get(checkout.status, "expired")
     return CheckoutStatus.model_validate(
         {
@@ -179,8 +179,7 @@ async def read_entitlement(caller: Caller, session: Read, runtime: InRuntime) ->
     parts: BillingParts = runtime.parts
     now = runtime.clock.now()
     customer = await repository.find_customer(session, caller.user_id)
-    row = await repository.find_live_subscription(session, caller.user_id)
-    snapshot = entitlement(customer.registered_at if customer else now, row, now, parts.grace)
+    snapshot = await current_entitlement(session, customer, caller.user_id, now=now, grace=parts.grace)
     version = customer.entitlement_version if customer else 0
     return EntitlementRead.model_validate({**snapshot, "user_id": caller.user_id, "version": version})
 

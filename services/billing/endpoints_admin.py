@@ -60,11 +60,11 @@ async def refund_payment(
         refund, replayed = await begin_refund(session, order, now=runtime.clock.now())
     if refund.status == "requested":
         await carry_out_refund(runtime.database, parts.gateway, refund, grace=parts.grace)
-    elif replayed:
+    if replayed:
         response.headers["Idempotency-Replayed"] = "true"
     async with runtime.database.read() as session:
         payment = PaymentRead.model_validate(await repository.get_payment(session, payment_id))
-        made = RefundDetail.model_validate(await repository.find_refund(session, refund.id))
+        made = RefundDetail.model_validate(await repository.get_refund(session, refund.id))
     return RefundRead.model_construct(**dict(payment), refund=made)
 
 

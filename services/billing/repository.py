@@ -20,7 +20,7 @@ from services.billing.models import (
     Subscription,
     WebhookEvent,
 )
-from services.billing.transitions import REFUND_DONE, REFUND_OPEN
+from services.billing.transitions import FREEZING_DISPUTES, REFUND_DONE, REFUND_OPEN
 from shared.database import ReadSession, WriteSession
 from shared.pagination import after
 
@@ -122,6 +122,17 @@ async def find_subscription_by_stripe_id(session: ReadSession, stripe_id: str) -
     return await session.scalar(select(Subscription).where(Subscription.stripe_subscription_id == stripe_id))
 
 
+async def lock_subscription(session: WriteSession, subscription_id: UUID) -> Subscription:
+    """One that is known to exist; raises NoResultFound otherwise."""
+    query = select(Subscription).where(Subscription.id == subscription_id).with_for_update()
+    return (await session.scalars(query)).one()
+
+
+async def get_payment_of_checkout(session: ReadSession, checkout_id: UUID) -> Payment:
+    """Every checkout has one from its first moment; raises NoResultFound otherwise."""
+    return (await session.scalars(select(Payment).where(Payment.checkout_id == checkout_id))).one()
+
+
 async def list_overdue_subscriptions(session: ReadSession, since_before: datetime) -> Sequence[Subscription]:
     """Past-due subscriptions whose grace has run out."""
     overdue = select(Subscription).where(Subscription.status == "past_due", Subscription.past_due_since < since_before)
@@ -149,14 +160,6 @@ async def lock_payment(session: WriteSession, payment_id: UUID) -> Payment:
     return payment
 
 
-async def find_payment_by_session(session: ReadSession, stripe_session_id: str) -> Payment | None:
-    return await session.scalar(select(Payment).where(Payment.stripe_session_id == stripe_session_id))
-
-
-async def find_payment_by_checkout(session: ReadSession, checkout_id: UUID) -> Payment | None:
-    return await session.scalar(select(Payment).where(Payment.checkout_id == checkout_id))
-
-
 async def find_payment_by_invoice(session: ReadSession, stripe_invoice_id: str) -> Payment | None:
     return await session.scalar(select(Payment).where(Payment.stripe_invoice_id == stripe_invoice_id))
 
@@ -181,6 +184,28 @@ async def list_payments(
     return (await session.scalars(query.limit(limit + 1))).all()
 
 
+async def is_disputed(session: ReadSession, stripe_subscription_id: str) -> bool:
+    """Whether the bank holds or took back money of this subscription."""
+    frozen = select(Payment.id).where(
+        Payment.stripe_subscription_id == stripe_subscription_id, Payment.dispute_state.in_(FREEZING_DISPUTES)
+    )
+    return await session.scalar(frozen.limit(1)) is not None
+
+
+async def list_lost_subscriptions(session: ReadSession) -> Sequence[Subscription]:
+    """Live subscriptions whose money the bank took back for good."""
+    lost = select(Payment.stripe_subscription_id).where(Payment.dispute_state == "lost")
+    live = select(Subscription).where(
+        Subscription.stripe_subscription_id.in_(lost), Subscription.status.in_(LIVE_SUBSCRIPTION)
+    )
+    return (await session.scalars(live.limit(BATCH))).all()
+
+
+async def get_refund(session: ReadSession, refund_id: UUID) -> Refund:
+    """One that is known to exist; raises NoResultFound otherwise."""
+    return (await session.scalars(select(Refund).where(Refund.id == refund_id))).one()
+
+
 async def find_refund(session: ReadSession, refund_id: UUID) -> Refund | None:
     return await session.get(Refund, refund_id)
 
@@ -194,8 +219,17 @@ async def find_refund_by_stripe_id(session: ReadSession, stripe_refund_id: str) 
 
 
 async def list_stuck_refunds(session: ReadSession, before: datetime) -> Sequence[Refund]:
-    stuck = select(Refund).where(Refund.status == "requested", Refund.updated_at < before).limit(BATCH)
-    return (await session.scalars(stuck)).all()
+    """Refunds nobody asked Stripe for, and full ones whose subscription was to end and goes on."""
+    asked = select(Refund).where(Refund.status == "requested", Refund.updated_at < before)
+    goes_on = (
+        select(Refund)
+        .join(Payment, Payment.id == Refund.payment_id)
+        .join(Subscription, Subscription.stripe_subscription_id == Payment.stripe_subscription_id)
+        .where(Refund.cancel_subscription, Refund.status == REFUND_DONE, Payment.status == "REFUNDED")
+        .where(Subscription.status.in_(LIVE_SUBSCRIPTION), Refund.updated_at < before)
+    )
+    found = [*await session.scalars(asked.limit(BATCH)), *await session.scalars(goes_on.limit(BATCH))]
+    return list({refund.id: refund for refund in found}.values())
 
 
 async def sum_refunds(session: ReadSession, payment_id: UUID, *, with_open: bool = False) -> int:

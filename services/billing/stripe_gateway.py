@@ -18,6 +18,7 @@ from shared.logging import get_logger
 SIGNATURE_TOLERANCE_SECONDS = 300
 RETRIES = 2
 KEY_IN_USE_TRIES = 25
+KEY_IN_USE_PAUSE_SECONDS = (0.1, 0.7)
 
 Snapshot = TypeVar("Snapshot", bound=objects.StripeModel)
 log = get_logger(__name__)
@@ -65,14 +66,13 @@ class StripeGateway:
         return str(found["data"][0]["id"]) if found["data"] else None
 
     async def ensure_coupon(self, percent: int) -> str:
-        """The coupon that takes `percent` off a first invoice, made when Stripe has none yet."""
+        """The coupon that takes `percent` off a first invoice. One that exists already is refused, and is as good."""
         coupon_id = f"atelier_referral_{percent}"
         params = {"id": coupon_id, "percent_off": percent, "duration": "once", "name": f"{percent} % off"}
         try:
             await _asked(self._v1.coupons.create_async, params, _key(f"coupon:{coupon_id}"))
         except StripeRefused as refusal:
-            if refusal.code != "resource_already_exists":
-                raise
+            log.info("coupon_not_made", coupon=coupon_id, reason=str(refusal))
         return coupon_id
 
     async def expire_checkout_session(self, session_id: str, *, key: str) -> None:
@@ -91,6 +91,9 @@ class StripeGateway:
     async def get_invoice(self, invoice_id: str) -> objects.InvoiceSnapshot:
         params = {"expand": ["payments"]}
         return await _fetched(objects.InvoiceSnapshot, self._v1.invoices.retrieve_async, invoice_id, params)
+
+    async def get_intent(self, intent_id: str) -> objects.IntentSnapshot:
+        return await _fetched(objects.IntentSnapshot, self._v1.payment_intents.retrieve_async, intent_id)
 
     async def get_refund(self, refund_id: str) -> objects.RefundSnapshot:
         return await _fetched(objects.RefundSnapshot, self._v1.refunds.retrieve_async, refund_id)
@@ -149,13 +152,15 @@ def check_signature(body: bytes, header: str, secrets: tuple[str, ...], now: flo
         raise BadSignature from error
     if abs(now - stamped) > SIGNATURE_TOLERANCE_SECONDS:
         raise BadSignature
-    for secret in secrets:
-        try:
-            if stripe.WebhookSignature.verify_header(text, header, secret, SIGNATURE_TOLERANCE_SECONDS):
-                return
-        except (stripe.SignatureVerificationError, ValueError):
-            continue
-    raise BadSignature
+    if not any(_is_signed(text, header, secret) for secret in secrets):
+        raise BadSignature
+
+
+def _is_signed(text: str, header: str, secret: str) -> bool:
+    try:
+        return bool(stripe.WebhookSignature.verify_header(text, header, secret, SIGNATURE_TOLERANCE_SECONDS))
+    except (stripe.SignatureVerificationError, ValueError):
+        return False
 
 
 def _key(key: str) -> dict[str, str]:
@@ -174,8 +179,6 @@ async def _asked(call: Callable[..., Awaitable[Any]], *arguments: Any) -> dict[s
         raise StripeRefused(
             error.user_message or str(error), code=error.code or "", status=error.http_status
         ) from error
-    except stripe.CardError as error:
-        raise StripeRefused(error.user_message or "The card was declined.", code=error.code or "") from error
     except (stripe.StripeError, httpx.HTTPError) as error:
         log.warning("stripe_unavailable", error=type(error).__name__, detail=str(error)[:200])
         raise PaymentProviderUnavailable from error
@@ -184,15 +187,15 @@ async def _asked(call: Callable[..., Awaitable[Any]], *arguments: Any) -> dict[s
 
 async def _patiently(call: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
     """Wait for a request with the same key that is still running: its answer will be ours too."""
-    for attempt in range(KEY_IN_USE_TRIES):
+    for _ in range(KEY_IN_USE_TRIES):
         try:
             return await call(*arguments)
         except stripe.StripeError as error:
-            if not _is_key_in_use(error) or attempt == KEY_IN_USE_TRIES - 1:
+            if not _is_key_in_use(error):
                 raise
-            # Those who wait must not all come back at the same instant.
-            await asyncio.sleep(random.uniform(0.1, 0.7))  # noqa: S311
-    raise AssertionError("unreachable")
+        # Those who wait must not all come back at the same instant.
+        await asyncio.sleep(random.uniform(*KEY_IN_USE_PAUSE_SECONDS))  # noqa: S311
+    return await call(*arguments)
 
 
 def _is_key_in_use(error: stripe.StripeError) -> bool:

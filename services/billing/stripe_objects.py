@@ -85,7 +85,6 @@ class SubscriptionSnapshot(StripeModel):
 
 class _SubscriptionDetails(BaseModel):
     subscription: Any = None
-    metadata: dict[str, str] | None = None
 
 
 class _Parent(BaseModel):
@@ -134,11 +133,6 @@ class InvoiceSnapshot(StripeModel):
         return id_of(details.subscription) if details else None
 
     @property
-    def checkout_id(self) -> str | None:
-        details = self.parent.subscription_details if self.parent else None
-        return (details.metadata or {}).get("checkout_id") if details else None
-
-    @property
     def payment_intent_id(self) -> str | None:
         intents = [id_of(entry.payment.payment_intent) for entry in (self.payments.data if self.payments else [])]
         return next((intent for intent in reversed(intents) if intent), None)
@@ -150,6 +144,25 @@ class InvoiceSnapshot(StripeModel):
     @property
     def discount(self) -> int:
         return sum(entry.amount for entry in self.total_discount_amounts or [])
+
+
+class _PaymentError(BaseModel):
+    code: str | None = None
+    decline_code: str | None = None
+
+
+class IntentSnapshot(StripeModel):
+    """A payment intent: the attempt to collect. `processing` is an attempt whose outcome is still ahead."""
+
+    status: str
+    last_payment_error: _PaymentError | None = None
+
+    @property
+    def failure_code(self) -> str:
+        if self.status == "requires_action":
+            return "authentication_required"
+        error = self.last_payment_error or _PaymentError()
+        return error.decline_code or error.code or "payment_failed"
 
 
 class RefundSnapshot(StripeModel):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from services.billing import repository
 from services.billing.errors import PaymentProviderUnavailable, RefundFailed, StripeRefused, UnknownPromotionCode
 from services.billing.parts import BillingParts
-from services.billing.usecases.cancellation import stop_with_account
+from services.billing.usecases.cancellation import change_end, stop_with_account
 from services.billing.usecases.checkout import close_checkout, open_session
 from services.billing.usecases.entitlements import publish_entitlement
 from services.billing.usecases.refunds import carry_out_refund
@@ -56,6 +56,18 @@ async def follow_accounts(runtime: Runtime) -> None:
             await stop_with_account(runtime.database, parts.gateway, row, stop=row in stopping, grace=parts.grace)
     except (StripeRefused, PaymentProviderUnavailable) as error:
         log.warning("account_not_followed", error=str(error))
+
+
+async def end_lost_subscriptions(runtime: Runtime) -> None:
+    """Who took their money back through the bank is not charged again."""
+    parts: BillingParts = runtime.parts
+    async with runtime.database.read() as session:
+        lost = await repository.list_lost_subscriptions(session)
+    for row in lost:
+        try:
+            await change_end(runtime.database, parts.gateway, row, "now", grace=parts.grace)
+        except PaymentProviderUnavailable as error:
+            log.warning("lost_subscription_not_ended", subscription=str(row.id), error=str(error))
 
 
 async def end_grace(runtime: Runtime) -> None:

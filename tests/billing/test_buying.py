@@ -127,6 +127,7 @@ async def test_somebody_elses_money_is_not_found(shop):
         assert (await client.get(f"/v1/billing/payments/{payment['id']}")).status_code == 404
         assert (await client.get(f"/v1/billing/checkout/{checkout['checkout_id']}")).status_code == 404
         assert (await client.get(f"/v1/billing/payments/{uuid4()}")).status_code == 404
+        assert (await client.get(f"/v1/billing/checkout/{uuid4()}")).status_code == 404
         assert (await client.get("/v1/billing/payments")).json()["items"] == []
         assert (await client.get("/v1/admin/billing/payments")).status_code == 403
 

@@ -42,6 +42,5 @@ async def stop_with_account(
 
 async def _mark(database: Database, row: Subscription, *, stopped: bool) -> None:
     async with database.write() as session:
-        current = await repository.find_subscription_by_stripe_id(session, row.stripe_subscription_id)
-        if current is not None:
-            current.stopped_with_account, current.updated_at = stopped, database.clock.now()
+        current = await repository.lock_subscription(session, row.id)
+        current.stopped_with_account, current.updated_at = stopped, database.clock.now()

@@ -173,9 +173,8 @@ async def open_session(database: Database, gateway: StripeGateway, checkout: Che
         stored.expires_at, stored.updated_at = moment(snapshot.expires_at), database.clock.now()
         if stored.status == "reserved":
             stored.status = "open"
-        payment = await repository.find_payment_by_checkout(session, checkout.id)
-        if payment is not None:
-            payment.stripe_session_id, payment.stripe_customer_id = snapshot.id, customer_id
+        payment = await repository.get_payment_of_checkout(session, checkout.id)
+        payment.stripe_session_id, payment.stripe_customer_id = snapshot.id, customer_id
     return stored
 
 
@@ -246,7 +245,7 @@ async def give_up_checkout(session: WriteSession, checkout_id: UUID, status: str
     checkout = await repository.get_checkout(session, checkout_id)
     if checkout.status in {"reserved", "open"}:
         checkout.status, checkout.updated_at = status, now
-    payment = await repository.find_payment_by_checkout(session, checkout_id)
-    if payment is not None and payment.status in {"PENDING", "FAILED"}:
+    payment = await repository.get_payment_of_checkout(session, checkout_id)
+    if payment.status in {"PENDING", "FAILED"}:
         payment.status, payment.updated_at = "CANCELLED", now
         payment.version += 1

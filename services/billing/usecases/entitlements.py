@@ -8,7 +8,7 @@ from services.billing import repository
 from services.billing.catalogue import FREE, PLANS
 from services.billing.models import Customer, Subscription
 from shared.contracts.billing import EntitlementChanged
-from shared.database import WriteSession
+from shared.database import ReadSession, WriteSession
 from shared.events.outbox import publish
 
 # A renewal whose webhook is late must not cut anybody off.
@@ -16,11 +16,14 @@ RENEWAL_LEEWAY = timedelta(days=7)
 
 
 def entitlement(
-    registered_at: datetime, subscription: Subscription | None, now: datetime, grace: timedelta
+    registered_at: datetime, subscription: Subscription | None, now: datetime, grace: timedelta, *, frozen: bool = False
 ) -> dict[str, Any]:
-    """The snapshot of rights, without its version. `grace` is how long a past-due plan is kept."""
-    if subscription is None or not has_access(subscription, now, grace):
-        return _snapshot(FREE, "active", registered_at, None)
+    """The snapshot of rights, without its version. `grace` is how long a past-due plan is kept.
+
+    `frozen`: the money for the subscription is disputed or was taken back by the bank, so it opens nothing.
+    """
+    if subscription is None or frozen or not has_access(subscription, now, grace):
+        return _snapshot(FREE, "frozen" if frozen else "active", registered_at, None)
     ends = subscription.cancel_at or subscription.period_end + RENEWAL_LEEWAY + grace
     return _snapshot(subscription.plan_id, subscription.status, subscription.started_at, ends)
 
@@ -48,12 +51,20 @@ def _snapshot(plan_id: str, status: str, anchor: datetime, valid_until: datetime
     }
 
 
+async def current_entitlement(
+    session: ReadSession, customer: Customer | None, user_id: UUID, *, now: datetime, grace: timedelta
+) -> dict[str, Any]:
+    """The user's rights right now; somebody we have not heard of has the free plan."""
+    row = await repository.find_live_subscription(session, user_id)
+    frozen = row is not None and await repository.is_disputed(session, row.stripe_subscription_id)
+    return entitlement(customer.registered_at if customer else now, row, now, grace, frozen=frozen)
+
+
 async def publish_entitlement(session: WriteSession, user_id: UUID, *, now: datetime, grace: timedelta) -> None:
     """Publish the user's entitlement if it differs from what was published last."""
     await session.flush()
     customer = await get_or_create_customer(session, user_id, now=now)
-    subscription = await repository.find_live_subscription(session, user_id)
-    current = entitlement(customer.registered_at, subscription, now, grace)
+    current = await current_entitlement(session, customer, user_id, now=now, grace=grace)
     if customer.entitlement == current:
         return
     customer.entitlement, customer.updated_at = current, now

@@ -5,16 +5,13 @@ from datetime import datetime
 from uuid import UUID
 
 from services.billing import repository
-from services.billing.models import IgnoredTransition, Payment
-from services.billing.transitions import PAYMENT_MOVES, SETTLED, refunded_status
+from services.billing.models import Payment
+from services.billing.transitions import SETTLED, refunded_status
+from services.billing.usecases.moving import may_move
 from shared.contracts.billing import PaymentFailed, PaymentPaid
 from shared.contracts.common import MailRequested
 from shared.database import WriteSession
 from shared.events.outbox import publish
-from shared.ids import new_id
-from shared.logging import get_logger
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +24,8 @@ class Failure:
 
 
 async def move(session: WriteSession, payment: Payment, status: str, reason: str, *, now: datetime) -> bool:
-    """Apply a transition if the table allows it; otherwise record it as ignored. Returns whether it was applied."""
-    if payment.status == status:
-        return False
-    if (payment.status, status) not in PAYMENT_MOVES:
-        log.warning("transition_ignored", payment=str(payment.id), now=payment.status, wanted=status, reason=reason)
-        session.add(
-            IgnoredTransition(
-                id=new_id(),
-                object_id=payment.id,
-                from_status=payment.status,
-                to_status=status,
-                reason=reason,
-                at=now,
-            )
-        )
+    """Apply a transition if the table allows it; returns whether it was applied."""
+    if not may_move(session, "payment", payment.id, payment.status, status, reason=reason, now=now):
         return False
     payment.status, payment.updated_at = status, now
     payment.version += 1
@@ -52,9 +36,7 @@ async def record_paid(
     session: WriteSession, payment: Payment, subscription_id: UUID | None, reason: str, *, now: datetime
 ) -> bool:
     """The money arrived. Publishes payment.paid and asks for a receipt, once."""
-    if payment.status in SETTLED:
-        return False
-    if not await move(session, payment, "PAID", reason, now=now):
+    if payment.status in SETTLED or not await move(session, payment, "PAID", reason, now=now):
         return False
     payment.paid_at, payment.failure_code = now, None
     await session.flush()
@@ -84,7 +66,7 @@ async def record_failed(
     session: WriteSession, payment: Payment, failure: Failure, reason: str, *, now: datetime
 ) -> bool:
     """An attempt failed. Each attempt is told once, however often Stripe says so."""
-    if payment.status in SETTLED or failure.attempt <= payment.attempts:
+    if failure.attempt <= payment.attempts:
         return False
     if payment.status != "FAILED" and not await move(session, payment, "FAILED", reason, now=now):
         return False

@@ -1,26 +1,26 @@
-"""Money back, and disputes. The refund's row comes first and Stripe second, so that nothing is refunded twice."""
+"""Money back. The refund's row comes first and Stripe second, so that nothing is refunded twice."""
 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from services.billing import repository
 from services.billing.errors import PaymentNotRefundable, RefundAbovePaid, RefundFailed, StripeRefused
-from services.billing.models import Dispute, Payment, Refund
+from services.billing.models import Payment, Refund
 from services.billing.stripe_gateway import StripeGateway
-from services.billing.stripe_objects import DisputeSnapshot, RefundSnapshot, id_of
-from services.billing.transitions import DISPUTE_ENDS, SETTLED, dispute_state_of
+from services.billing.stripe_objects import RefundSnapshot, id_of
+from services.billing.transitions import FREEZING_DISPUTES, SETTLED
 from services.billing.usecases import payments
+from services.billing.usecases.moving import may_move
 from services.billing.usecases.synchronise import Books, ParentMissing, sync_subscription
-from shared.contracts.billing import PaymentDisputeClosed, PaymentDisputed, PaymentRefunded, PaymentRefundReverted
+from shared.contracts.billing import PaymentRefunded, PaymentRefundReverted
 from shared.database import Database, WriteSession
 from shared.events.outbox import publish
 from shared.idempotency import IdempotencyKeyReused
 from shared.ids import new_id
 
 STRIPE_REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
-BLOCKING_DISPUTES = frozenset({"needs_response", "under_review", "lost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ async def begin_refund(session: WriteSession, order: RefundOrder, *, now: dateti
             return known, True
     if payment.status not in {"PAID", "PARTIALLY_REFUNDED"} or not payment.stripe_payment_intent_id:
         raise PaymentNotRefundable(f"The payment is {payment.status}.")
-    if payment.dispute_state in BLOCKING_DISPUTES:
+    if payment.dispute_state in FREEZING_DISPUTES:
         raise PaymentNotRefundable("The payment is disputed.")
     left = payment.amount - await repository.sum_refunds(session, payment.id, with_open=True)
     amount = left if order.amount is None else order.amount
@@ -122,9 +122,8 @@ def _refund_params(refund: Refund, payment: Payment) -> dict[str, object]:
 
 async def _mark_refused(database: Database, refund_id: UUID, error: str) -> None:
     async with database.write() as session:
-        stored = await repository.find_refund(session, refund_id)
-        if stored is not None:
-            stored.status, stored.error, stored.updated_at = "failed", error[:500], database.clock.now()
+        stored = await repository.get_refund(session, refund_id)
+        stored.status, stored.error, stored.updated_at = "failed", error[:500], database.clock.now()
 
 
 async def apply_refund(session: WriteSession, snapshot: RefundSnapshot, *, now: datetime) -> None:
@@ -134,8 +133,10 @@ async def apply_refund(session: WriteSession, snapshot: RefundSnapshot, *, now: 
         raise ParentMissing(f"no payment for refund {snapshot.id}")
     payment = await repository.lock_payment(session, payment.id)
     refund = await _refund_row(session, payment, snapshot, now)
-    refund.stripe_refund_id, refund.status, refund.updated_at = snapshot.id, snapshot.status, now
-    refund.error = snapshot.failure_reason
+    refund.stripe_refund_id, refund.updated_at = snapshot.id, now
+    reason = f"Stripe says {snapshot.status}"
+    if may_move(session, "refund", refund.id, refund.status, snapshot.status, reason=reason, now=now):
+        refund.status, refund.error = snapshot.status, snapshot.failure_reason
     await session.flush()
     if payment.status not in SETTLED:
         raise ParentMissing(f"payment {payment.id} is not booked yet")
@@ -186,50 +187,3 @@ async def sync_refunds_of(books: Books, payment_intent_id: str) -> None:
     """All refunds of a payment: `charge.refunded` names none since its payload no longer lists them."""
     for snapshot in await books.gateway.list_refunds(payment_intent_id):
         await apply_refund(books.session, snapshot, now=books.now)
-
-
-async def sync_dispute(books: Books, dispute_id: str) -> None:
-    snapshot = await books.gateway.get_dispute(dispute_id)
-    payment = await repository.find_payment_by_intent(books.session, id_of(snapshot.payment_intent) or "")
-    if payment is None:
-        raise ParentMissing(f"no payment for dispute {dispute_id}")
-    payment = await repository.lock_payment(books.session, payment.id)
-    dispute = await repository.find_dispute(books.session, dispute_id)
-    if dispute is None:
-        dispute = _new_dispute(payment, snapshot, books.now)
-        books.session.add(dispute)
-    elif dispute.outcome is not None or dispute.state == snapshot.status:
-        return
-    dispute.state, dispute.updated_at = snapshot.status, books.now
-    dispute.outcome = DISPUTE_ENDS.get(snapshot.status)
-    payment.dispute_state, payment.updated_at = dispute_state_of(snapshot.status), books.now
-    payment.version += 1
-    await books.session.flush()
-    await _tell_dispute(books.session, payment, dispute)
-
-
-def _new_dispute(payment: Payment, snapshot: DisputeSnapshot, now: datetime) -> Dispute:
-    return Dispute(
-        id=uuid5(payment.id, snapshot.id),
-        payment_id=payment.id,
-        stripe_dispute_id=snapshot.id,
-        amount=snapshot.amount,
-        currency=snapshot.currency,
-        state=snapshot.status,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-async def _tell_dispute(session: WriteSession, payment: Payment, dispute: Dispute) -> None:
-    kind = PaymentDisputeClosed if dispute.outcome else PaymentDisputed
-    event = kind(
-        payment_id=payment.id,
-        dispute_id=dispute.id,
-        user_id=payment.user_id,
-        amount=dispute.amount,
-        currency=dispute.currency,
-        state=payment.dispute_state,
-        outcome=dispute.outcome,
-    )
-    await publish(session, event, sequence=payment.version)

@@ -9,6 +9,7 @@ from services.billing.errors import NoSubscription
 from services.billing.models import LIVE_SUBSCRIPTION, Subscription
 from services.billing.stripe_objects import SubscriptionSnapshot, id_of, moment
 from services.billing.transitions import SUBSCRIPTION_STATUS
+from services.billing.usecases.moving import may_move
 from shared.contracts import billing as events
 from shared.contracts.common import MailRequested
 from shared.database import ReadSession, WriteSession
@@ -76,9 +77,14 @@ async def apply_snapshot(
     session: WriteSession, row: Subscription, snapshot: SubscriptionSnapshot, *, now: datetime
 ) -> None:
     """Move the row to what Stripe shows and tell every difference. What has ended stays ended."""
-    if row.status == "ended":
-        return
     await session.refresh(row, with_for_update=True)
+    status = SUBSCRIPTION_STATUS.get(snapshot.status, row.status)
+    if row.status != status:
+        reason = f"Stripe says {snapshot.status}"
+        if not may_move(session, "subscription", row.id, row.status, status, reason=reason, now=now):
+            return
+    elif status == "ended":
+        return
     before, previous_plan, cancel_before = row.status, row.plan_id, row.cancel_at
     _copy(row, snapshot, now)
     for fact in facts_between(before, row.status, cancel_before, row.cancel_at, changed=previous_plan != row.plan_id):

@@ -56,10 +56,8 @@ async def sync_session(books: Books, session_id: str) -> None:
     if checkout.status != "complete":
         checkout.status, checkout.updated_at = "complete", books.now
     await _note_session(books, checkout, snapshot)
-    if subscription_id := id_of(snapshot.subscription):
-        await sync_subscription(books, subscription_id)
-    if invoice_id := id_of(snapshot.invoice):
-        await sync_invoice(books, invoice_id)
+    # A complete session of ours has both; the invoice brings its subscription with it.
+    await sync_invoice(books, id_of(snapshot.invoice) or "")
 
 
 async def _checkout_of(books: Books, snapshot: SessionSnapshot) -> Checkout | None:
@@ -72,9 +70,7 @@ async def _checkout_of(books: Books, snapshot: SessionSnapshot) -> Checkout | No
 
 
 async def _note_session(books: Books, checkout: Checkout, snapshot: SessionSnapshot) -> None:
-    payment = await repository.find_payment_by_checkout(books.session, checkout.id)
-    if payment is None:
-        return
+    payment = await repository.get_payment_of_checkout(books.session, checkout.id)
     payment.stripe_session_id = snapshot.id
     payment.stripe_customer_id = id_of(snapshot.customer)
     payment.stripe_subscription_id = id_of(snapshot.subscription)
@@ -113,23 +109,19 @@ async def sync_invoice(books: Books, invoice_id: str) -> None:
     """Record what became of an invoice. Its payment is found by its id, by its checkout, or made."""
     snapshot = await books.gateway.get_invoice(invoice_id)
     subscription = await sync_subscription(books, snapshot.subscription_id) if snapshot.subscription_id else None
-    if subscription is None:
+    if subscription is None or snapshot.status in {"draft", None}:
         return
     payment = await _payment_of(books, snapshot, subscription)
-    if payment is None:
-        return
     _note_invoice(payment, snapshot)
     await _apply_invoice(books, payment, snapshot, subscription)
 
 
-async def _payment_of(books: Books, snapshot: InvoiceSnapshot, subscription: Subscription) -> Payment | None:
+async def _payment_of(books: Books, snapshot: InvoiceSnapshot, subscription: Subscription) -> Payment:
     known = await repository.find_payment_by_invoice(books.session, snapshot.id)
     if known is None and snapshot.billing_reason == "subscription_create" and subscription.checkout_id:
-        known = await repository.find_payment_by_checkout(books.session, subscription.checkout_id)
+        known = await repository.get_payment_of_checkout(books.session, subscription.checkout_id)
     if known is not None:
         return await repository.lock_payment(books.session, known.id)
-    if snapshot.status in {"draft", None}:
-        return None
     payment = _new_payment(snapshot, subscription, books.now)
     books.session.add(payment)
     await books.session.flush()
@@ -171,22 +163,28 @@ async def _apply_invoice(books: Books, payment: Payment, snapshot: InvoiceSnapsh
         fresh = await payments.record_paid(books.session, payment, subscription.id, reason, now=books.now)
         if fresh and payment.kind == "subscription_cycle":
             await subscriptions.tell_renewed(books.session, subscription)
-        if fresh and subscription.status == "ended":
+        if fresh and subscription.raw_status == subscriptions.SURPLUS:
             await _refuse_money(books, payment, subscription)
     elif snapshot.status in {"void", "uncollectible"}:
         target = "CANCELLED" if snapshot.status == "void" else "FAILED"
         await payments.move(books.session, payment, target, reason, now=books.now)
     elif snapshot.attempt_count > 0:
-        failure = payments.Failure(snapshot.attempt_count, moment(snapshot.next_payment_attempt), "payment_failed")
-        await payments.record_failed(books.session, payment, failure, reason, now=books.now)
+        await _apply_attempt(books, payment, snapshot, reason)
+
+
+async def _apply_attempt(books: Books, payment: Payment, snapshot: InvoiceSnapshot, reason: str) -> None:
+    """An open invoice was tried. A bank debit takes days, so only the intent says whether the attempt has failed."""
+    intent = await books.gateway.get_intent(snapshot.payment_intent_id or "")
+    if intent.status == "processing":
+        await payments.move(books.session, payment, "PROCESSING", reason, now=books.now)
+        return
+    failure = payments.Failure(snapshot.attempt_count, moment(snapshot.next_payment_attempt), intent.failure_code)
+    await payments.record_failed(books.session, payment, failure, reason, now=books.now)
 
 
 async def _refuse_money(books: Books, payment: Payment, subscription: Subscription) -> None:
     """Money for a subscription that could not become live, since the user had one: it goes back."""
     from services.billing.usecases.refunds import order_refund  # noqa: PLC0415 - the two know each other
 
-    if subscription.raw_status == subscriptions.SURPLUS:
-        log.error("second_subscription_paid", payment=str(payment.id), subscription=str(subscription.id))
-        await order_refund(
-            books.session, payment, payment.refundable, "duplicate", cancel_subscription=True, now=books.now
-        )
+    log.error("second_subscription_paid", payment=str(payment.id), subscription=str(subscription.id))
+    await order_refund(books.session, payment, payment.refundable, "duplicate", cancel_subscription=True, now=books.now)

@@ -14,7 +14,8 @@ from services.billing.errors import BadWebhook, StripeRefused
 from services.billing.models import WebhookEvent
 from services.billing.stripe_gateway import BadSignature, StripeGateway, check_signature
 from services.billing.stripe_objects import EventSnapshot, id_of
-from services.billing.usecases.refunds import sync_dispute, sync_refund, sync_refunds_of
+from services.billing.usecases.disputes import sync_dispute
+from services.billing.usecases.refunds import sync_refund, sync_refunds_of
 from services.billing.usecases.synchronise import Books, sync_invoice, sync_session, sync_subscription
 from shared.database import Database, WriteSession
 from shared.errors import Conflict
@@ -101,9 +102,12 @@ def read_webhook(
     return event, payload
 
 
+def _first_status(event_type: str) -> str:
+    return "RECEIVED" if event_type in HANDLED else "IGNORED"
+
+
 async def store_webhook(session: WriteSession, event: EventSnapshot, payload: dict[str, Any]) -> bool:
     """Keep the event; the insert by Stripe's id decides whether it is new. Returns whether it was."""
-    status = "RECEIVED" if event.type in HANDLED else "IGNORED"
     values = {
         "id": new_id(),
         "stripe_event_id": event.id,
@@ -111,7 +115,7 @@ async def store_webhook(session: WriteSession, event: EventSnapshot, payload: di
         "event_type": event.type,
         "object_id": event.data.object.id,
         "payload": orjson.dumps(payload).decode(),
-        "status": status,
+        "status": _first_status(event.type),
     }
     return await session.scalar(_STORE, values) is not None
 
@@ -175,7 +179,7 @@ async def replay_webhook(session: WriteSession, event_id: UUID) -> WebhookEvent:
     event = await repository.get_webhook_event(session, event_id)
     if event.status == "PROCESSING":
         raise Conflict("The event is being processed right now.")
-    event.status, event.attempts, event.last_error = "RECEIVED", 0, None
+    event.status, event.attempts, event.last_error = _first_status(event.event_type), 0, None
     await session.flush()
     await session.execute(text("UPDATE webhook_events SET next_attempt_at = now() WHERE id = :id"), {"id": event_id})
     return event

@@ -11,9 +11,3 @@ def upgrade() -> None:
     op.execute("ALTER TABLE billing_customers ADD COLUMN referral_id UUID")
     op.execute("ALTER TABLE subscriptions ADD COLUMN stopped_with_account BOOLEAN DEFAULT false NOT NULL")
     op.execute("ALTER TABLE checkouts ADD COLUMN discount_percent INTEGER DEFAULT 0 NOT NULL")
-
-
-def downgrade() -> None:
-    op.execute("ALTER TABLE checkouts DROP COLUMN discount_percent")
-    op.execute("ALTER TABLE subscriptions DROP COLUMN stopped_with_account")
-    op.execute("ALTER TABLE billing_customers DROP COLUMN referral_id, DROP COLUMN disabled_at")
