@@ -60,12 +60,12 @@ class PaymentProviderUnavailable(Unavailable):
 
 
 class StripeRefused(Exception):
-    """Stripe understood and said no. `code` is Stripe's error code, `status` its HTTP status."""
+    """Stripe understood and said no. `code` is Stripe's error code."""
 
-    def __init__(self, message: str, *, code: str, status: int | None = None) -> None:
+    def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
-        self.code, self.status = code, status
+        self.code = code
 
-    @property
-    def is_missing(self) -> bool:
-        return self.code == "resource_missing"
+
+class ObjectMissing(StripeRefused):
+    """Stripe has no such object, or has it no more."""

@@ -11,7 +11,7 @@ import stripe
 
 from services.billing import stripe_objects as objects
 from services.billing.catalogue import CURRENCY, PLANS, lookup_key
-from services.billing.errors import PaymentProviderUnavailable, StripeRefused
+from services.billing.errors import ObjectMissing, PaymentProviderUnavailable, StripeRefused
 from services.billing.settings import BillingSettings
 from shared.logging import get_logger
 
@@ -176,9 +176,8 @@ async def _asked(call: Callable[..., Awaitable[Any]], *arguments: Any) -> dict[s
     try:
         answer: dict[str, Any] = (await _patiently(call, *arguments)).to_dict()
     except stripe.InvalidRequestError as error:
-        raise StripeRefused(
-            error.user_message or str(error), code=error.code or "", status=error.http_status
-        ) from error
+        kind = ObjectMissing if error.code == "resource_missing" else StripeRefused
+        raise kind(error.user_message or str(error), code=error.code or "") from error
     except (stripe.StripeError, httpx.HTTPError) as error:
         log.warning("stripe_unavailable", error=type(error).__name__, detail=str(error)[:200])
         raise PaymentProviderUnavailable from error

@@ -159,10 +159,11 @@ class IntentSnapshot(StripeModel):
 
     @property
     def failure_code(self) -> str:
-        if self.status == "requires_action":
+        """Why the attempt failed, in Stripe's words."""
+        error = self.last_payment_error
+        if error is None and self.status == "requires_action":
             return "authentication_required"
-        error = self.last_payment_error or _PaymentError()
-        return error.decline_code or error.code or "payment_failed"
+        return (error and (error.decline_code or error.code)) or "payment_failed"
 
 
 class RefundSnapshot(StripeModel):

@@ -99,6 +99,7 @@ async def test_the_story_passes_every_kind_of_point(shop):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1100)
 async def test_a_death_at_any_commit_or_call_ends_in_the_same_books(shop):
     expected, points = await points_of(shop)
     assert len(points) > 50

@@ -43,6 +43,18 @@ async def test_a_checkout_that_stripe_did_not_answer_is_opened_later(shop):
     assert (await shop.entitlement(user))["plan_id"] == "viral"
 
 
+async def test_a_payment_is_booked_although_we_never_learned_of_its_session(shop):
+    """Stripe opened the session and the answer was lost; the buyer found the page all the same."""
+    user = await shop.register()
+    await shop.control("faults", method="POST", path="/v1/checkout/sessions", kind="reset", times=3)
+    assert (await order(shop, user)).status_code == 503
+    [session] = (await shop.stripe("GET", "checkout/sessions"))["data"]
+    await shop.pay(session["id"])
+    await shop.settle()
+    [payment] = await shop.payments(user)
+    assert (payment["status"], payment["stripe_session_id"]) == ("PAID", session["id"])
+
+
 async def test_a_reserved_checkout_of_somebody_locked_out_is_closed_unopened(shop):
     user = await shop.register()
     await shop.control("faults", method="POST", path="/v1/checkout/sessions", kind="500", times=3)

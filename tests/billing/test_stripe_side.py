@@ -6,7 +6,7 @@ import pytest
 import stripe
 
 from services.billing import stripe_gateway
-from services.billing.errors import PaymentProviderUnavailable, StripeRefused
+from services.billing.errors import ObjectMissing, PaymentProviderUnavailable, StripeRefused
 from services.billing.models import Payment
 from services.billing.usecases import payments
 from shared.ids import new_id
@@ -188,9 +188,10 @@ async def test_a_subscription_that_ended_at_stripe_is_ended_here_when_its_owner_
 
 async def test_a_refusal_and_an_outage_are_told_apart(shop):
     gateway = shop.svc.runtime.parts.gateway
-    with pytest.raises(StripeRefused) as refused:
+    with pytest.raises(ObjectMissing):
         await gateway.get_invoice("in_missing")
-    assert refused.value.is_missing
+    with pytest.raises(StripeRefused, match="limit"):
+        await gateway.create_refund({"payment_intent": "pi_x", "limit": 1}, key="wrong")
     await shop.control("faults", method="GET", path="/v1/invoices/*", kind="429", times=3)
     with pytest.raises(PaymentProviderUnavailable):
         await gateway.get_invoice("in_missing")

@@ -102,15 +102,6 @@ async def test_an_event_we_do_not_handle_is_kept_as_ignored(shop):
         assert (await admin.post(f"/v1/admin/billing/webhook-events/{row['id']}/replay")).json()["status"] == "IGNORED"
 
 
-async def test_an_event_that_stripe_refuses_to_explain_is_tried_again(shop):
-    """A refund of a charge without a payment intent: Stripe finds the question wrong, not the object missing."""
-    body = event(type="charge.refunded", data={"object": {"id": "ch_1", "object": "charge"}})
-    async with shop.svc.client() as client:
-        await client.post(PATH, content=body, headers=signed(body))
-    await shop.svc.runtime.parts.work_off_webhooks()
-    assert [row["status"] for row in await stored(shop)] == ["RETRY"]
-
-
 async def test_an_object_that_is_gone_at_stripe_is_ignored(shop):
     body = event()
     async with shop.svc.client() as client:

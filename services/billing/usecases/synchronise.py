@@ -168,17 +168,19 @@ async def _apply_invoice(books: Books, payment: Payment, snapshot: InvoiceSnapsh
     elif snapshot.status in {"void", "uncollectible"}:
         target = "CANCELLED" if snapshot.status == "void" else "FAILED"
         await payments.move(books.session, payment, target, reason, now=books.now)
-    elif snapshot.attempt_count > 0:
+    else:
         await _apply_attempt(books, payment, snapshot, reason)
 
 
 async def _apply_attempt(books: Books, payment: Payment, snapshot: InvoiceSnapshot, reason: str) -> None:
-    """An open invoice was tried. A bank debit takes days, so only the intent says whether the attempt has failed."""
-    intent = await books.gateway.get_intent(snapshot.payment_intent_id or "")
-    if intent.status == "processing":
+    """What became of trying an open invoice. A bank debit takes days, so only the intent says whether it failed."""
+    intent = await books.gateway.get_intent(snapshot.payment_intent_id) if snapshot.payment_intent_id else None
+    if intent and intent.status == "processing":
         await payments.move(books.session, payment, "PROCESSING", reason, now=books.now)
         return
-    failure = payments.Failure(snapshot.attempt_count, moment(snapshot.next_payment_attempt), intent.failure_code)
+    failure = payments.Failure(
+        snapshot.attempt_count, moment(snapshot.next_payment_attempt), intent.failure_code if intent else None
+    )
     await payments.record_failed(books.session, payment, failure, reason, now=books.now)
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 
 from services.billing import repository
-from services.billing.errors import BadWebhook, StripeRefused
+from services.billing.errors import BadWebhook, ObjectMissing
 from services.billing.models import WebhookEvent
 from services.billing.stripe_gateway import BadSignature, StripeGateway, check_signature
 from services.billing.stripe_objects import EventSnapshot, id_of
@@ -148,9 +148,7 @@ async def _process(database: Database, gateway: StripeGateway, row: dict[str, An
             # The savepoint keeps a refusal from spoiling the transaction that has to record it.
             async with session.begin_nested():
                 await HANDLED[event.type](books, _target_of(event))
-        except StripeRefused as refusal:
-            if not refusal.is_missing:
-                raise
+        except ObjectMissing:
             status, note = "IGNORED", "gone at Stripe"
         marked = await session.execute(
             _DONE, {"id": row["id"], "attempts": row["attempts"], "status": status, "note": note}
