@@ -11,7 +11,7 @@ from sqlalchemy import delete, text
 
 from services.community import standing
 from services.community.affiliates.usecases.membership import end_membership
-from services.community.forum.models import Notification, Subscription
+from services.community.forum.models import Notification, Report, Subscription
 from services.community.forum.presenting import GONE, GONE_HTML
 from services.community.models import Profile
 from shared.database import WriteSession
@@ -76,6 +76,7 @@ async def erase_user(session: WriteSession, user_id: UUID, forum_content: ForumC
     for statement in (_LOCK_TOPICS, *_WITHDRAW_VOTES, *blank, *_ANONYMISE):
         await session.execute(statement, facts)
     await session.execute(delete(Subscription).where(Subscription.user_id == user_id))
+    await session.execute(delete(Report).where(Report.reporter_id == user_id))
     theirs = (Notification.user_id == user_id) | (Notification.actor_id == user_id)
     await session.execute(delete(Notification).where(theirs))
     await session.execute(delete(Profile).where(Profile.user_id == user_id))

@@ -15,6 +15,10 @@ class RevisionNotFound(NotFound):
     code, title = "revision_not_found", "There is no such revision"
 
 
+class ReportNotFound(NotFound):
+    code, title = "report_not_found", "There is no such report"
+
+
 class FaqItemNotFound(NotFound):
     code, title = "faq_item_not_found", "There is no such question"
 
@@ -41,6 +45,10 @@ class AccountDisabled(Forbidden):
 
 class SelfVote(Forbidden):
     code, title = "self_vote", "You can't vote for yourself"
+
+
+class SelfReport(Forbidden):
+    code, title = "self_report", "You can't report yourself; delete the post instead"
 
 
 class TopicLocked(Conflict):

@@ -24,6 +24,7 @@ class CommunitySettings(Settings):
     topics_per_hour: int = Field(120, ge=1)
     comments_per_hour: int = Field(1200, ge=1)
     previews_per_hour: int = Field(1200, ge=1)
+    reports_per_hour: int = Field(60, ge=1)
     clicks_per_hour: int = Field(1000, ge=1)
 
     @property

@@ -25,6 +25,9 @@ POST_STATUSES = (VISIBLE, DELETED, REMOVED)
 KINDS = ("discussion", "question")
 WATCHING, MUTED = "watching", "muted"
 LEVELS = (WATCHING, MUTED)
+OPEN, UPHELD, DISMISSED = "open", "upheld", "dismissed"
+REPORT_STATES = (OPEN, UPHELD, DISMISSED)
+REPORT_REASONS = ("spam", "abuse", "off_topic", "illegal", "other")
 NOTICES = ("mention", "reply", "comment", "accepted")
 # A reply to a comment at this depth becomes its sibling: deeper trees only hurt those who read them.
 MAX_DEPTH = 8
@@ -235,4 +238,27 @@ class ModerationEntry(Base):
     comment_id: Mapped[UUID | None]
     author_id: Mapped[UUID]
     reason: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class Report(Base):
+    """A reader's complaint about a post: one per reader and post, a topic's own when `comment_id` is null."""
+
+    __tablename__ = "post_reports"
+    __table_args__ = (
+        CheckConstraint(one_of("state", REPORT_STATES), "state"),
+        CheckConstraint(one_of("reason", REPORT_REASONS), "reason"),
+        UniqueConstraint("topic_id", "comment_id", "reporter_id", postgresql_nulls_not_distinct=True),
+        Index("post_reports_open_idx", "id", postgresql_where=text("state = 'open'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    topic_id: Mapped[UUID] = mapped_column(ForeignKey("forum_topics.id", ondelete="CASCADE"))
+    comment_id: Mapped[UUID | None] = mapped_column(ForeignKey("forum_comments.id", ondelete="CASCADE"), index=True)
+    reporter_id: Mapped[UUID] = mapped_column(index=True)
+    reason: Mapped[str]
+    note: Mapped[str | None]
+    state: Mapped[str] = mapped_column(server_default=text("'open'"), default=OPEN)
+    handled_by: Mapped[UUID | None]
+    handled_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Double, Row, Select, cast, func, select
+from sqlalchemy import ColumnElement, Double, Row, Select, case, cast, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from services.community.errors import CommentNotFound, RevisionNotFound, TopicNotFound, UnknownCategory
+from services.community.errors import CommentNotFound, ReportNotFound, RevisionNotFound, TopicNotFound, UnknownCategory
 from services.community.forum.models import (
     MUTED,
     VISIBLE,
@@ -20,6 +20,7 @@ from services.community.forum.models import (
     CommentVote,
     ModerationEntry,
     Notification,
+    Report,
     Subscription,
     Topic,
     TopicRevision,
@@ -243,6 +244,29 @@ async def list_notifications(
 async def count_unseen(session: ReadSession, user_id: UUID) -> int:
     readable = _readable_notifications(user_id).where(Notification.seen_at.is_(None))
     return await session.scalar(select(func.count()).select_from(readable.subquery())) or 0
+
+
+async def lock_report(session: WriteSession, report_id: UUID) -> Report:
+    """The topic is locked first: moderators who decide about reports on one post take turns there."""
+    topic_id = await session.scalar(select(Report.topic_id).where(Report.id == report_id))
+    if topic_id is None:
+        raise ReportNotFound
+    await lock_any_topic(session, topic_id)
+    return await session.get_one(Report, report_id, with_for_update=True, populate_existing=True)
+
+
+async def list_reports(
+    session: ReadSession, state: str, values: Sequence[Any] | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Oldest first, as a queue is worked off; rows of report, words of the post, its author and its status."""
+    post = case((Report.comment_id.is_(None), Topic.content), else_=Comment.content).label("content")
+    author: ColumnElement[Any] = func.coalesce(Comment.user_id, Topic.user_id).label("author_id")
+    status: ColumnElement[Any] = func.coalesce(Comment.status, Topic.status).label("status")
+    statement: Select[Any] = select(Report, post, author, status).join(Topic, Topic.id == Report.topic_id)
+    statement = statement.outerjoin(Comment, Comment.id == Report.comment_id).where(Report.state == state)
+    statement = after(statement, [Report.id], values, descending=False)
+    rows: Sequence[Row[Any]] = (await session.execute(statement.limit(limit + 1))).all()
+    return rows
 
 
 async def list_log(session: ReadSession, values: Sequence[Any] | None, limit: int) -> Sequence[ModerationEntry]:

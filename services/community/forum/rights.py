@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.community.errors import EditedMeanwhile, ModeratorsOnly, NotYours, SelfVote
+from services.community.errors import EditedMeanwhile, ModeratorsOnly, NotYours, SelfReport, SelfVote
 from services.community.forum.models import DELETED, REMOVED, Post
 
 MODERATING = frozenset({"moderator", "admin"})
@@ -49,3 +49,8 @@ def check_moderates(actor: Actor) -> None:
 def check_may_vote(actor: Actor, post: Post) -> None:
     if post.user_id == actor.user_id:
         raise SelfVote
+
+
+def check_may_report(actor: Actor, post: Post) -> None:
+    if post.user_id == actor.user_id:
+        raise SelfReport

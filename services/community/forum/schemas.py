@@ -8,12 +8,14 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from services.community.forum.usecases.comments import COMMENT_LENGTH
+from services.community.forum.usecases.reports import Decision
 from services.community.forum.usecases.topics import TOPIC_LENGTH
 from services.community.requests import Clean
 
 Kind = Literal["discussion", "question"]
 Sort = Literal["hot", "new", "active", "top"]
 Window = Literal["day", "week", "month", "all"]
+ReportState = Literal["open", "upheld", "dismissed"]
 CommentSort = Literal["tree", "new"]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), Clean]
 TopicText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TOPIC_LENGTH), Clean]
@@ -92,6 +94,17 @@ class PreviewRead(BaseModel):
 
 class SubscriptionBody(Body):
     level: Literal["watching", "muted"] = "watching"
+
+
+class ReportBody(Body):
+    reason: Literal["spam", "abuse", "off_topic", "illegal", "other"]
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000), Clean] | None = None
+
+
+class Resolution(Body):
+    """`remove` takes the post away; `dismiss` leaves it. Both close every open report on it."""
+
+    decision: Decision
 
 
 class Author(BaseModel):
@@ -232,3 +245,26 @@ class SeenBody(Body):
     """Which notifications were seen; without `ids` all of them."""
 
     ids: Annotated[list[UUID], Field(max_length=100)] | None = None
+
+
+class ReportFacts(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    topic_id: UUID
+    comment_id: UUID | None
+    reporter_id: UUID
+    reason: str
+    note: str | None
+    state: ReportState
+    handled_by: UUID | None
+    handled_at: datetime | None
+    created_at: datetime
+
+
+class ReportRead(ReportFacts):
+    """A report with the post it is about, as it is now, even when readers can't see it any more."""
+
+    author_id: UUID
+    content: str
+    status: str
