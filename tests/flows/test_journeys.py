@@ -90,3 +90,21 @@ def test_everything_a_stranger_may_see_is_there(platform):
             answer = browser.get(path)
             assert answer.status_code == 404, path
             assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_question_in_the_forum_reaches_those_who_take_part(platform):
+    asker, _ = platform.api.sign_up("asker")
+    helper, _ = platform.api.sign_up("helper")
+    handle = helper.get("/v1/me")["handle"]
+    body = {"title": "How long may a reel be?", "content": f"Does @{handle} know?", "kind": "question"}
+    topic = asker.post("/v1/forum/topics", body, expect=201)
+
+    def kinds(user):
+        return [notice["kind"] for notice in user.get("/v1/notifications")["items"]]
+
+    eventually("the helper is told of the mention", lambda: kinds(helper) == ["mention"])
+    answer = helper.post(f"/v1/forum/topics/{topic['id']}/comments", {"content": "Ninety seconds."}, expect=201)
+    eventually("the asker is told of the answer", lambda: kinds(asker) == ["comment"])
+    asker.call("PUT", f"/v1/forum/topics/{topic['id']}/accepted", {"comment_id": answer["id"]})
+    eventually("the helper is thanked", lambda: kinds(helper) == ["accepted", "mention"])
+    assert helper.get("/v1/notifications")["items"][0]["actor"]["handle"] == asker.get("/v1/me")["handle"]
