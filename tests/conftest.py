@@ -6,7 +6,7 @@ import pytest
 from pytest_socket import socket_allow_hosts
 
 from shared.logging import configure_logging
-from tests.support.postgres import test_server
+from tests.support.postgres import throwaway_server
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -16,7 +16,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     stack = ExitStack()
     config.add_cleanup(stack.close)
-    stack.enter_context(test_server())
+    stack.enter_context(throwaway_server())
 
 
 @pytest.fixture(autouse=True)

@@ -45,12 +45,14 @@ SUITES = (
     Suite("chaos", ("tests", "-m", "chaos"), 1200),
     Suite("compose", ("tests/compose", "-m", "compose"), 2700, by_default=False),
 )
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 SUITE_NAMES = tuple(suite.name for suite in SUITES)
 
 
 def register(app: typer.Typer) -> None:
-    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(test)
+    app.command(context_settings=PASSED_ON)(test)
     app.command()(check)
+    app.command(context_settings=PASSED_ON, add_help_option=False)(bench)
     app.command()(lock)
     app.command()(docs)
 
@@ -81,6 +83,13 @@ def _run_suite(suite: Suite, arguments: list[str]) -> bool:
         return False
     console.print(f"{suite.name}: {time.monotonic() - started:.0f} s")
     return code == 0
+
+
+def bench(context: typer.Context) -> None:
+    """Measure the platform, each figure beside a reference from the same run. Takes minutes of an idle machine."""
+    # Started in the checkout, where `tests` is ours: some wheels bring a package of that name.
+    code = subprocess.run([sys.executable, "-m", "bench", *context.args], cwd=ROOT, check=False).returncode  # noqa: S603
+    raise typer.Exit(code)
 
 
 def check() -> None:

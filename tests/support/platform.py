@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -28,6 +28,7 @@ class Platform:
     home: Path
     port: int
     options: tuple[str, ...] = ()
+    changes: Mapping[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -42,7 +43,13 @@ class Platform:
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name not in OUTSIDE}
         kept = {name: value for name, value in kept.items() if not name.endswith("_DATABASE_URL")}
-        return {**kept, "ATELIER_HOME": str(self.home), "ATELIER_PORT": str(self.port), "COLUMNS": "160"}
+        return {
+            **kept,
+            "ATELIER_HOME": str(self.home),
+            "ATELIER_PORT": str(self.port),
+            "COLUMNS": "160",
+            **self.changes,
+        }
 
     def start(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)

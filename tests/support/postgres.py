@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import urlsplit
 from uuid import uuid4
 from zlib import crc32
@@ -19,13 +20,13 @@ SERVER_VARIABLE = "ATELIER_TEST_POSTGRES"
 
 
 @contextmanager
-def test_server() -> Iterator[PostgresServer]:
-    """A throw-away server without fsync; its URL reaches xdist workers through the environment."""
+def throwaway_server(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """A throw-away server, without fsync unless it is to be `durable`; its URL reaches others by the environment."""
     with tempfile.TemporaryDirectory(prefix="atelier-test-") as folder:
-        server = start_postgres(Path(folder) / "postgres", fast_unsafe=True)
-        os.environ[SERVER_VARIABLE] = server.url()
+        server = start_postgres(Path(folder) / "postgres", fast_unsafe=not durable)
         try:
-            yield server
+            with patch.dict(os.environ, {SERVER_VARIABLE: server.url()}):
+                yield server
         finally:
             server.stop()
 

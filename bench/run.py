@@ -1,0 +1,44 @@
+"""`./atelier bench`: measure, show, and write down."""
+
+import os
+import platform
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import events, http, jobs, logins, start
+from bench.board import Figure, markdown_of, table_of
+from bench.settings import Settings
+
+BENCHES: dict[str, Callable[[Settings], list[Figure]]] = {
+    "http": http.measure,
+    "events": events.measure,
+    "jobs": jobs.measure,
+    "logins": logins.measure,
+    "start": start.measure,
+}
+FIGURES = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def run_benches(names: list[str], settings: Settings, console: Console) -> list[Figure]:
+    """Measure one kind after the other and show the figures as they come."""
+    figures = []
+    for name in names:
+        began = time.monotonic()
+        with console.status(f"Measuring {name}"):
+            found = BENCHES[name](settings)
+        console.rule(f"{name}, {time.monotonic() - began:.0f} s")
+        console.print(table_of(found))
+        figures += found
+    return figures
+
+
+def write_down(figures: list[Figure], document: Path) -> None:
+    """Put the figures, with machine and date, between the marks of the document."""
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    heading = f"{datetime.now(UTC):%Y-%m-%d}, {machine}. Medians, and the range of the runs in brackets.\n\n"
+    document.write_text(FIGURES.sub(lambda _: f"{heading}{markdown_of(figures)}\n", document.read_text()))

@@ -1,0 +1,17 @@
+"""How long and how often is measured."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`runs` of `seconds` for rates; `events`, `jobs` and `samples` for what is counted instead."""
+
+    runs: int = 5
+    seconds: float = 2
+    events: int = 3000
+    jobs: int = 1000
+    samples: int = 200
+
+
+QUICK = Settings(runs=1, seconds=0.2, events=50, jobs=20, samples=5)
