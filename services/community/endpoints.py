@@ -4,7 +4,7 @@ from services.community import endpoints_admin
 from services.community.affiliates import endpoints as affiliates
 from services.community.affiliates import endpoints_admin as affiliates_admin
 from services.community.faq import endpoints as faq
-from services.community.forum.endpoints import comments, moderation, notifications, reports, revisions, topics
+from services.community.forum.endpoints import comments, feeds, moderation, notifications, reports, revisions, topics
 from shared.routing import Router
 
 router = Router()
@@ -12,6 +12,7 @@ for package in (
     faq,
     topics,
     comments,
+    feeds,
     moderation,
     revisions,
     notifications,

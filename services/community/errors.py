@@ -7,6 +7,10 @@ class TopicNotFound(NotFound):
     code, title = "topic_not_found", "There is no such topic"
 
 
+class CategoryNotFound(NotFound):
+    code, title = "category_not_found", "There is no such category"
+
+
 class CommentNotFound(NotFound):
     code, title = "comment_not_found", "There is no such comment"
 

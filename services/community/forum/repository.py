@@ -79,8 +79,12 @@ async def list_categories(session: ReadSession) -> Sequence[Category]:
     return (await session.scalars(select(Category).order_by(Category.position, Category.slug))).all()
 
 
+async def find_category(session: ReadSession, slug: str) -> Category | None:
+    return await session.get(Category, slug)
+
+
 async def get_category(session: ReadSession, slug: str) -> Category:
-    category = await session.get(Category, slug)
+    category = await find_category(session, slug)
     if category is None:
         raise UnknownCategory
     return category

@@ -6,6 +6,7 @@ from fastapi import Depends, Query
 from pydantic import StringConstraints
 
 from services.community.forum.rights import MODERATING, Actor, check_moderates
+from services.community.forum.schemas import CategorySlug
 from services.community.requests import Clean
 from services.community.standing import check_may_act
 from shared.database import Write
@@ -33,3 +34,4 @@ InModerator = Annotated[Actor, Depends(_moderator)]
 InActor = Annotated[Actor, Depends(_actor)]
 # Why a moderator removes something; authors need no reason.
 Reason = Annotated[Annotated[str, StringConstraints(max_length=500), Clean] | None, Query()]
+CategoryQuery = Annotated[CategorySlug | None, Query()]

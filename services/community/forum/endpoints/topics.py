@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import Query
 from starlette.responses import Response
 
 from services.community.forum import repository
-from services.community.forum.endpoints.access import InActor, MayWrite, Reason
+from services.community.forum.endpoints.access import CategoryQuery, InActor, MayWrite, Reason
 from services.community.forum.models import Topic
 from services.community.forum.presenting import show_topic, show_topics
 from services.community.forum.repository import Filter
@@ -17,7 +16,6 @@ from services.community.forum.schemas import (
     Acceptance,
     CategoryList,
     CategoryRead,
-    CategorySlug,
     Preview,
     PreviewRead,
     Sort,
@@ -38,7 +36,6 @@ from shared.pagination import Cursor, Limit, Page
 from shared.routing import Router, public
 
 router = Router(tags=["forum"])
-CategoryQuery = Annotated[CategorySlug | None, Query()]
 DAYS: dict[str, int | None] = {"day": 1, "week": 7, "month": 30, "all": None}
 
 
