@@ -1,5 +1,6 @@
 """Fixtures for every suite: the session's Postgres and the rule that tests reach nothing but this machine."""
 
+import os
 from contextlib import ExitStack
 
 import pytest
@@ -12,6 +13,8 @@ from tests.support.postgres import throwaway_server
 def pytest_configure(config: pytest.Config) -> None:
     """Only the controller starts the server; workers inherit its address."""
     configure_logging(level="CRITICAL")
+    # As `./atelier` and the images have it: two threads for one small multiplication take several times as long.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if hasattr(config, "workerinput"):
         return
     stack = ExitStack()

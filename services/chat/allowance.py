@@ -32,6 +32,7 @@ def free_entitlement(user_id: UUID, anchor: datetime, now: datetime) -> Entitlem
         grants=[],
         period_anchor=anchor,
         updated_at=now,
+        access_version=0,
     )
 
 

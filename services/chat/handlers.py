@@ -83,17 +83,23 @@ async def _begin_free_plan(session: WriteSession, user_id: UUID, anchor: datetim
 async def lock_out(session: WriteSession, event: UserDisabled, context: EventContext) -> None:
     """Nothing new is said, and open streams end."""
     now = context.runtime.clock.now()
-    await _begin_free_plan(session, event.user_id, now, now)
-    await _set_disabled(session, event.user_id, now)
-    session.add(StreamEnd(user_id=event.user_id))
+    if await _set_access(session, event.user_id, context, disabled_at=now):
+        session.add(StreamEnd(user_id=event.user_id))
 
 
-async def let_in(session: WriteSession, event: UserEnabled, _context: EventContext) -> None:
-    await _set_disabled(session, event.user_id, None)
+async def let_in(session: WriteSession, event: UserEnabled, context: EventContext) -> None:
+    await _set_access(session, event.user_id, context, disabled_at=None)
 
 
-async def _set_disabled(session: WriteSession, user_id: UUID, at: datetime | None) -> None:
-    await session.execute(update(Entitlement).where(Entitlement.user_id == user_id).values(disabled_at=at))
+async def _set_access(
+    session: WriteSession, user_id: UUID, context: EventContext, *, disabled_at: datetime | None
+) -> bool:
+    """What accounts said last counts: a word that is replayed or late opens no account that was closed after it."""
+    now = context.runtime.clock.now()
+    await _begin_free_plan(session, user_id, now, now)
+    older = update(Entitlement).where(Entitlement.user_id == user_id, Entitlement.access_version < context.sequence)
+    told = older.values(disabled_at=disabled_at, access_version=context.sequence).returning(Entitlement.user_id)
+    return await session.scalar(told) is not None
 
 
 async def end_streams(session: WriteSession, event: SessionRevoked, _context: EventContext) -> None:

@@ -222,6 +222,9 @@ class Entitlement(Base):
     period_anchor: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
     updated_at: Mapped[datetime]
+    access_version: Mapped[int] = mapped_column(
+        server_default=ZERO, comment="the version of the user at which accounts last closed or opened the account"
+    )
 
 
 class UsageCounter(Base):

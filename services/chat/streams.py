@@ -24,6 +24,8 @@ from services.chat.usecases.handover import ACCEPTED, REQUESTED
 
 POLL_SECONDS = 1.0
 PING_SECONDS = 15
+# A reader who does not read holds no more of the log in memory than this.
+DELTAS_AT_ONCE = 50
 SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 SSE_CONTENT = {"text/event-stream": {"schema": {"type": "string"}}}
 _ENDS = {"COMPLETE": "message.completed", "STOPPED": "message.stopped", "FAILED": "message.failed"}
@@ -32,8 +34,8 @@ _HANDED_OVER = {REQUESTED: ("handoff.requested", "WAITING_HUMAN"), ACCEPTED: ("h
 # The status is read before the log in one snapshot: what is over can't have grown afterwards.
 _TAIL = """
     SELECT m.status, coalesce((SELECT max(n) FROM chat_stream_chunks WHERE message_id = m.id), 0) AS last,
-      (SELECT coalesce(jsonb_agg(jsonb_build_array(n, delta) ORDER BY n), '[]') FROM chat_stream_chunks
-        WHERE message_id = m.id AND n > %(after)s) AS deltas,
+      (SELECT coalesce(jsonb_agg(jsonb_build_array(n, delta) ORDER BY n), '[]') FROM (SELECT n, delta
+        FROM chat_stream_chunks WHERE message_id = m.id AND n > %(after)s ORDER BY n LIMIT %(most)s) AS next) AS deltas,
       EXISTS (SELECT 1 FROM stream_ends WHERE user_id = %(user)s AND ended_at > %(since)s
         AND (session_id IS NULL OR session_id = %(login)s)) AS revoked
      FROM chat_messages m WHERE m.id = %(id)s
@@ -46,7 +48,7 @@ class EventStream(StreamingResponse):
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What the log has behind a reader's position."""
+    """What the log has next behind a reader's position; `last` is where it ends."""
 
     status: str
     last: int
@@ -60,6 +62,7 @@ async def look(parts: ChatParts, speaker: Speaker, message_id: UUID, after: int)
     values = {
         "id": message_id,
         "after": after,
+        "most": DELTAS_AT_ONCE,
         "user": speaker.user_id,
         "login": caller.session_id if caller else None,
         "since": caller.token_issued_at if caller else None,
@@ -80,12 +83,15 @@ async def follow(
             yield event("message.created", message_id, opening.model_dump(mode="json"), n=0)
         while True:
             changed.clear()
-            tail = await look(parts, speaker, message_id, after)
+            # A reader who leaves in the middle of the query must not cost the pool its connection.
+            tail = await asyncio.shield(look(parts, speaker, message_id, after))
             if tail is None or tail.revoked:
                 return
             for n, text in tail.deltas:
                 yield event("message.delta", message_id, {"message_id": str(message_id), "n": n, "text": text}, n=n)
                 after, spoken = n, time.monotonic()
+            if after < tail.last:
+                continue
             if tail.status in _ENDS:
                 for ending in await _ending(parts, speaker, message_id, tail.last):
                     yield ending

@@ -1,22 +1,24 @@
 import asyncio
+from datetime import datetime, timedelta
 
-from shared.contracts.accounts import UserDisabled, UserEnabled
+from shared.ids import new_id
 from tests.support.chat import answer_to, begin_answer, chat_service, finished, grant_messages, say, start
 
 
 async def test_parallel_questions_use_exactly_what_the_plan_has(svc, client, user_id):
-    await grant_messages(svc, user_id, 5)
-    chats = [await start(client) for _ in range(20)]
+    """Two hundred at a limit of fifty, each in a conversation of its own."""
+    await grant_messages(svc, user_id, 50)
+    chats = [await start(client) for _ in range(200)]
     responses = await asyncio.gather(*[say(client, chat, "Can I get a refund?") for chat in chats])
     accepted = [response for response in responses if response.status_code == 202]
-    assert len(accepted) == 5
+    assert len(accepted) == 50
     refused = next(response for response in responses if response.status_code == 429).json()
     assert (refused["code"], refused["metric"]) == ("quota_exceeded", "chat_messages")
     assert refused["resets_at"]
     for response in accepted:
         await finished(client, response.json()["assistant_message"]["id"])
-    assert await svc.rows("SELECT used, reserved FROM usage_counters") == [{"used": 5, "reserved": 0}]
-    assert len(await svc.published("usage.recorded")) == 5
+    assert await svc.rows("SELECT used, reserved FROM usage_counters") == [{"used": 50, "reserved": 0}]
+    assert len(await svc.published("usage.recorded")) == 50
 
 
 async def test_an_unknown_user_has_the_free_plan(svc, client, chat):
@@ -44,11 +46,26 @@ async def test_deleting_conversations_gives_no_messages_back(svc, client, user_i
     assert (await say(client, await start(client), "And now?")).status_code == 429
 
 
-async def test_a_disabled_user_says_nothing_until_enabled_again(svc, client, chat, user_id):
-    await svc.receive(UserDisabled(user_id=user_id, reason="abuse"), sequence=1)
-    assert (await say(client, chat, "hello")).status_code == 403
-    await svc.receive(UserEnabled(user_id=user_id, reason="appeal"), sequence=2)
-    assert (await say(client, chat, "hello")).status_code == 202
+async def test_grants_add_to_the_plan_until_they_run_out(svc, client, user_id):
+    ends = svc.clock.now() + timedelta(hours=1)
+    grant = {"grant_id": new_id(), "metric": "chat_messages", "amount": 2, "expires_at": ends}
+    other = {**grant, "grant_id": new_id(), "metric": "images", "amount": 100}
+    await grant_messages(svc, user_id, 1, grants=[grant, other])
+    for _ in range(3):
+        assert (await say(client, await start(client), "hello")).status_code == 202
+    assert (await say(client, await start(client), "hello")).status_code == 429
+    await grant_messages(svc, user_id, 2, grants=[{**grant, "amount": 50}], version=2)
+    svc.clock.advance(3601)
+    assert (await say(client, await start(client), "hello")).status_code == 429
+
+
+async def test_a_new_period_begins_with_the_whole_quota(svc, client, user_id):
+    await grant_messages(svc, user_id, 1)
+    assert (await say(client, await start(client), "hello")).status_code == 202
+    refused = await say(client, await start(client), "hello")
+    svc.clock.advance((datetime.fromisoformat(refused.json()["resets_at"]) - svc.clock.now()).total_seconds())
+    async with svc.client(user_id) as later:
+        assert (await say(later, await start(later), "hello")).status_code == 202
 
 
 async def test_a_visitor_has_so_many_messages_an_hour():

@@ -64,9 +64,11 @@ def item(question: str, answer: str, *, version: int = 1, published: bool = True
 
 
 @asynccontextmanager
-async def over_http(svc: RunningService, user_id: UUID | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def over_http(
+    svc: RunningService, user_id: UUID | None = None, **claims: Any
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client over a real socket: in-process transports hand a stream over only when it is complete."""
-    headers = svc.client(user_id).headers
+    headers = svc.client(user_id, **claims).headers
     async with (
         served(svc.app, listening_socket()) as url,
         httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client,
