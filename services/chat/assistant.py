@@ -19,6 +19,9 @@ from shared.logging import get_logger
 
 log = get_logger(__name__)
 
+# Longer than a word of any answer takes, and shorter than whoever stops the server is ready to wait.
+STOP_SECONDS = 3
+
 # The share lock makes a delta wait for whoever ends the answer, so that none is added to an ended text.
 _APPEND = """
     INSERT INTO chat_stream_chunks (message_id, n, delta)
@@ -59,6 +62,10 @@ class LeaseLost(Exception):
     """The answer was ended by somebody else, or is gone."""
 
 
+class Stopping(Exception):
+    """The server ends; so does what it is writing."""
+
+
 class Assistant:
     def __init__(
         self, database: Database, settings: ChatSettings, clock: Clock, faq: Faq, announcements: Announcements
@@ -67,6 +74,7 @@ class Assistant:
         self._faq, self._announcements = faq, announcements
         self._room = asyncio.Semaphore(settings.answers_at_once)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
 
     def begin(self, message_id: UUID, lease: UUID) -> None:
         """Write the answer in the background."""
@@ -76,13 +84,21 @@ class Assistant:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """At the end, answers that are not finished fail as interrupted, with the part that is there."""
+        """At the end, answers that are not finished fail as interrupted, with the part that is there.
+
+        They stop between two words of their own accord: a task that is cancelled within a query can wait for its
+        connection until the server gives it up (psycopg issue 1371). Only who hangs elsewhere is cancelled.
+        """
+        self._is_stopping = False
         try:
             yield
         finally:
+            self._is_stopping = True
             tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
+            if tasks:
+                _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+                for task in late:
+                    task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _answer(self, job: Assignment) -> None:
@@ -92,6 +108,8 @@ class Assistant:
                 await self._write(job)
         except LeaseLost:
             self._announcements.tell(job.message_id)
+        except Stopping:
+            await self._fail(job, "interrupted")
         except asyncio.CancelledError:
             await self._fail(job, "interrupted")
             raise
@@ -133,6 +151,8 @@ class Assistant:
         for piece in answer.pieces:
             gathered += piece
             await asyncio.sleep(self._settings.word_seconds)
+            if self._is_stopping:
+                raise Stopping
             if loop.time() - since >= self._settings.coalesce_seconds:
                 yield gathered
                 gathered, since = "", loop.time()
@@ -144,7 +164,7 @@ class Assistant:
             await asyncio.sleep(self._settings.lease_seconds / 3)
             values = {"id": job.message_id, "lease": job.lease, "seconds": self._settings.lease_seconds}
             try:
-                await self._execute(_RENEW, values)
+                await asyncio.shield(self._execute(_RENEW, values))
             except Exception as error:  # noqa: BLE001 - the next turn tries again; without any, the sweeper ends it
                 log.warning("lease_not_renewed", error=type(error).__name__)
 

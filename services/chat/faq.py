@@ -26,6 +26,10 @@ Result = TypeVar("Result")
 EMBEDDED_AT_ONCE = 32
 
 
+class Closed(Exception):
+    """The service ends; nothing is embedded any more."""
+
+
 class Faq:
     """Embedding happens in one thread of its own: it is CPU bound, and numpy lets the event loop run meanwhile."""
 
@@ -36,6 +40,7 @@ class Faq:
         self._index: Index | None = None
         self._state: tuple[int, int] | None = None
         self._renewing = asyncio.Lock()
+        self._is_closed = False
         self._warming: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -44,10 +49,11 @@ class Faq:
         self._warming = asyncio.create_task(self._warm(), name="chat-warming")
 
     async def close(self) -> None:
-        if self._warming:
-            self._warming.cancel()
-            await asyncio.gather(self._warming, return_exceptions=True)
+        """End after the batch that is being embedded. The warming is not cancelled: see `Assistant.running`."""
+        self._is_closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._warming:
+            await asyncio.gather(self._warming, return_exceptions=True)
 
     async def find(self, question: str, locale: str) -> Finding:
         """What the FAQ has to say. Raises Unavailable without a model."""
@@ -63,6 +69,8 @@ class Faq:
             await self._renewed()
         except Unavailable as error:
             log.error("assistant_unavailable", reason=str(error.__cause__))  # noqa: TRY400 - the reason says it all
+        except Closed:
+            log.info("assistant_warming_ended")
         except Exception:
             log.exception("assistant_not_warmed")
 
@@ -108,4 +116,6 @@ class Faq:
             known.update(fresh)
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        if self._is_closed:
+            raise Closed
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -83,7 +83,7 @@ async def follow(
             yield event("message.created", message_id, opening.model_dump(mode="json"), n=0)
         while True:
             changed.clear()
-            # A reader who leaves in the middle of the query must not cost the pool its connection.
+            # A reader who leaves in the middle of a query must not cost the pool its connection.
             tail = await asyncio.shield(look(parts, speaker, message_id, after))
             if tail is None or tail.revoked:
                 return
@@ -93,7 +93,7 @@ async def follow(
             if after < tail.last:
                 continue
             if tail.status in _ENDS:
-                for ending in await _ending(parts, speaker, message_id, tail.last):
+                for ending in await asyncio.shield(_ending(parts, speaker, message_id, tail.last)):
                     yield ending
                 return
             if time.monotonic() - spoken >= PING_SECONDS:

@@ -1,7 +1,7 @@
 import asyncio
 
 from shared.ids import new_id
-from tests.support.chat import TOKEN_HEADER, answer_to, say, start
+from tests.support.chat import TOKEN_HEADER, answer_to, begin_answer, chat_service, finished, say, start
 
 
 async def test_a_visitors_token_is_shown_once_and_only_its_hash_is_kept(svc, visitor):
@@ -53,3 +53,26 @@ async def test_an_unknown_token_claims_nothing(client):
         answer = await client.post("/v1/chat/sessions/claim", json={"session_token": token})
         assert answer.status_code == 404
     assert (await client.post("/v1/chat/sessions/claim", json={"session_token": ""})).status_code == 422
+
+
+async def test_questions_that_come_in_during_the_claim_are_all_there_in_order_or_refused(svc, visitor, client, user_id):
+    """Whoever asks with the token is the visitor until the claim commits, and nobody afterwards."""
+    chat = await start(visitor)
+    body = {"session_token": visitor.headers[TOKEN_HEADER]}
+    asked = [say(visitor, chat, f"refund {number}?", on_busy="interrupt") for number in range(20)]
+    *said, claimed = await asyncio.gather(*asked, client.post("/v1/chat/sessions/claim", json=body))
+    assert claimed.status_code == 200
+    accepted = [answer for answer in said if answer.status_code == 202]
+    assert {answer.status_code for answer in said} <= {202, 404}
+    items = (await client.get(f"/v1/chat/sessions/{chat['id']}/messages", params={"limit": 100})).json()["items"]
+    assert [message["seq"] for message in items] == list(range(1, 2 * len(accepted) + 1))
+    assert await svc.rows("SELECT 1 FROM usage_counters") == []
+
+
+async def test_an_answer_begun_before_the_claim_is_finished_after_it_and_costs_the_new_owner_nothing(user_id):
+    async with chat_service(items=1, word_seconds=0.02) as svc, svc.client() as visitor, svc.client(user_id) as client:
+        message_id = await begin_answer(visitor, await start(visitor))
+        body = {"session_token": visitor.headers[TOKEN_HEADER]}
+        assert (await client.post("/v1/chat/sessions/claim", json=body)).status_code == 200
+        assert (await finished(client, message_id))["status"] == "COMPLETE"
+        assert await svc.published("usage.recorded") == []

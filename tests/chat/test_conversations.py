@@ -5,7 +5,7 @@ import pytest
 from services.chat.app import service
 from shared.ids import new_id
 from shared.migrations import differences
-from tests.support.chat import CANCEL_QUESTION, TOKEN_HEADER, answer_to, item, item_id_of, say, start
+from tests.support.chat import CANCEL_QUESTION, TOKEN_HEADER, answer_to, finished, item, item_id_of, say, start
 
 
 async def test_the_tables_are_what_the_models_say(svc):
@@ -154,6 +154,19 @@ async def test_fifty_posts_at_once_give_one_answer_at_a_time_and_an_unbroken_ord
     items = (await client.get(f"/v1/chat/sessions/{chat['id']}/messages", params={"limit": 100})).json()["items"]
     assert [message["seq"] for message in items] == list(range(1, 2 * len(asked) + 1))
     assert [message["role"] for message in items] == ["USER", "ASSISTANT"] * len(asked)
+
+
+async def test_thirty_interruptions_at_once_leave_one_answer_being_written_and_no_gap(svc, client, chat):
+    asked = [say(client, chat, f"refund {number}?", on_busy="interrupt") for number in range(30)]
+    assert {response.status_code for response in await asyncio.gather(*asked)} == {202}
+    items = (await client.get(f"/v1/chat/sessions/{chat['id']}/messages", params={"limit": 100})).json()["items"]
+    assert [message["seq"] for message in items] == list(range(1, 61))
+    await finished(client, items[-1]["id"])
+    answers = await svc.rows("SELECT status FROM chat_messages WHERE role = 'ASSISTANT' ORDER BY seq")
+    ends = [answer["status"] for answer in answers]
+    assert ends[-1] == "COMPLETE"
+    assert set(ends) <= {"COMPLETE", "STOPPED"}
+    assert await svc.rows("SELECT used, reserved FROM usage_counters") == [{"used": 30, "reserved": 0}]
 
 
 async def test_the_same_message_fifty_times_at_once_is_one_message(client, chat):

@@ -21,13 +21,14 @@ async def test_readers_that_do_not_read_cost_no_memory_and_do_not_slow_who_reads
         for _ in range(READERS):
             idle.enter_context(idle_reader(visitor, path))
         async with asyncio.timeout(60):
+            while readers_of(svc, message_id) < READERS:  # noqa: ASYNC110 - they arrive when the sockets are accepted
+                await asyncio.sleep(0.05)
+            # Connections to the database are lent first come, first served: all of them have looked when this is over.
             read = 0
             async for told in listen(visitor, path):
                 read += told.name == "message.delta"
                 if read == DELTAS:
                     break
-            while readers_of(svc, message_id) < READERS:  # noqa: ASYNC110 - they arrive when the sockets are accepted
-                await asyncio.sleep(0.05)
         assert readers_of(svc, message_id) >= READERS
         assert resident_bytes() - before < 40_000_000
 
