@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import ipaddress
+import re
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -97,6 +98,28 @@ def _network(ip: str) -> str:
 
 
 Visitor = Annotated[bytes, Depends(_visitor)]
+
+
+async def _caller_s_network(request: Request, caller: MaybeCaller, community: InCommunity) -> str:
+    """What to count limits by where anybody may act: the user, else the network, which is harder to change than the
+    rest of what a visitor says of themselves. Only a hash of it is kept."""
+    who = str(caller.user_id) if caller else _network(request.client.host if request.client else "")
+    return keyed_hash(community, who).hex()
+
+
+Network = Annotated[str, Depends(_caller_s_network)]
+
+# What crawlers and link previews call themselves.
+MACHINES = re.compile(r"bot\b|bot/|crawl|spider|slurp|preview|headless|curl/|wget/|python-requests", re.IGNORECASE)
+
+
+async def _seen_by_a_person(request: Request) -> bool:
+    """Whether somebody looks: not a machine, and not a browser that loads ahead of its reader."""
+    ahead = request.headers.get("sec-purpose", "") + request.headers.get("purpose", "")
+    return not (MACHINES.search(request.headers.get("user-agent", "")) or "prefetch" in ahead or "prerender" in ahead)
+
+
+SeenByPerson = Annotated[bool, Depends(_seen_by_a_person)]
 
 
 def without_nul(value: str | None) -> str | None:

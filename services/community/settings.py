@@ -25,6 +25,7 @@ class CommunitySettings(Settings):
     comments_per_hour: int = Field(1200, ge=1)
     previews_per_hour: int = Field(1200, ge=1)
     reports_per_hour: int = Field(60, ge=1)
+    feedback_per_hour: int = Field(600, ge=1)
     clicks_per_hour: int = Field(1000, ge=1)
 
     @property

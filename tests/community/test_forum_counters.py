@@ -146,6 +146,23 @@ async def test_networks_of_ipv6_and_browsers_tell_visitors_apart(village):
     assert (await village.get(f"/v1/forum/topics/{topic['id']}"))["views"] == 2
 
 
+MACHINES = [
+    {"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"},
+    {"User-Agent": "facebookexternalhit/1.1 crawler"},
+    {"User-Agent": "Slackbot-LinkExpanding 1.0"},
+    {"Sec-Purpose": "prefetch;prerender"},
+    {"Purpose": "prefetch"},
+]
+
+
+@pytest.mark.parametrize("headers", MACHINES)
+async def test_machines_and_pages_loaded_ahead_are_no_views(village, headers):
+    topic = await village.topic(await village.register())
+    path = f"/v1/forum/topics/{topic['id']}/view"
+    assert (await village.call("POST", path, headers=headers)).status_code == 204
+    assert await village.svc.rows("SELECT 1 FROM topic_view_buffer") == []
+
+
 async def test_a_counter_that_lies_is_found_and_repaired(village):
     author = await village.register()
     topic = await village.topic(author)

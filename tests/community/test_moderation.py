@@ -120,3 +120,14 @@ async def test_a_comment_of_a_removed_topic_is_nobody_s_to_restore(village):
     await village.call("DELETE", f"/v1/forum/comments/{comment['id']}", author)
     await village.call("DELETE", f"/v1/forum/topics/{topic['id']}", author)
     assert (await village.call("POST", f"/v1/forum/comments/{comment['id']}/restore", author)).status_code == 404
+
+
+async def test_staff_make_categories_for_topics(village):
+    body = {"slug": "memes", "name": "Memes", "description": "Captions that work.", "position": 9}
+    for name in ("Memes", "All memes"):
+        made = await village.admin("PUT", "/v1/admin/community/forum/categories", {**body, "name": name})
+        assert (made.status_code, made.json()) == (200, {**body, "name": name})
+    assert (await village.get("/v1/forum/categories"))["items"][-1]["name"] == "All memes"
+    await village.topic(await village.register(), category="memes")
+    refused = await village.call("PUT", "/v1/admin/community/forum/categories", new_id(), json=body)
+    assert refused.status_code == 403

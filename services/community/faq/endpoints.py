@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from services.community.faq import repository, usecases
 from services.community.faq.schemas import (
+    CategoryCreate,
     CategoryList,
     CategoryOrder,
     CategoryRead,
@@ -19,9 +20,10 @@ from services.community.faq.schemas import (
     Locale,
     Reorder,
     Slug,
+    Status,
 )
 from services.community.faq.usecases import Question
-from services.community.requests import EditedVersion, InCommunity, Place, Visitor, Words, tag
+from services.community.requests import EditedVersion, InCommunity, Network, Place, Visitor, Words, tag
 from shared.database import Read, Write
 from shared.idempotency import Idempotency
 from shared.identity import Caller
@@ -74,11 +76,32 @@ async def read_faq_item(slug: Slug, session: Read, response: Response) -> ItemRe
 
 @router.post("/v1/faq/{item_id}/feedback", access=public)
 async def give_faq_feedback(
-    item_id: UUID, body: Feedback, session: Write, community: InCommunity, visitor: Visitor
+    item_id: UUID, body: Feedback, session: Write, community: InCommunity, visitor: Visitor, network: Network
 ) -> ItemRead:
     """Say whether an answer helped; a second voice of the same visitor on the same day replaces the first."""
+    await community.limit(f"feedback:{network}", community.settings.feedback_per_hour, "Too many voices in an hour.")
     item = await usecases.give_feedback(session, item_id, visitor, community.now, helpful=body.helpful)
     return ItemRead.model_validate(item)
+
+
+@router.get("/v1/admin/community/faq", access=role("admin"))
+async def list_faq_for_staff(
+    session: Read,
+    community: InCommunity,
+    status: Annotated[Status | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[ItemRead]:
+    """Drafts and published items, newest first."""
+    place = Place(community, f"faq-staff:{status}", cursor)
+    rows = await repository.list_all_items(session, status, place.values, limit)
+    return page_of(rows, limit, ItemRead.model_validate, lambda row: place.after(row.id))
+
+
+@router.put("/v1/admin/community/faq/categories", access=role("admin"))
+async def keep_faq_category(body: CategoryCreate, session: Write) -> CategoryRead:
+    """Make a category, or give one that is there a new name and position."""
+    return CategoryRead.model_validate(await usecases.keep_category(session, body.slug, body.name, body.position))
 
 
 @router.post("/v1/admin/community/faq", access=role("admin"), status_code=201, response_model=ItemRead)

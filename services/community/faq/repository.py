@@ -45,6 +45,17 @@ async def list_items(
     return rows
 
 
+async def list_all_items(
+    session: ReadSession, status: str | None, values: Sequence[Any] | None, limit: int
+) -> Sequence[FaqItem]:
+    """What staff work on, drafts too, newest first."""
+    statement = select(FaqItem).where(FaqItem.status != DELETED)
+    if status is not None:
+        statement = statement.where(FaqItem.status == status)
+    statement = after(statement, [FaqItem.id], values, descending=True)
+    return (await session.scalars(statement.limit(limit + 1))).all()
+
+
 async def search_items(
     session: ReadSession,
     words: str,

@@ -15,8 +15,20 @@ AnswerText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=100), Clean]
 
 
+NewSlug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+CategoryName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Clean]
+# Postgres counts positions in 32 bits.
+Position = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
+
+
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class CategoryCreate(Body):
+    slug: NewSlug
+    name: CategoryName
+    position: Position = 0
 
 
 class ItemCreate(Body):

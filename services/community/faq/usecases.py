@@ -10,9 +10,11 @@ from sqlalchemy import text
 from services.community.errors import EditedMeanwhile, FaqItemNotFound, IncompleteOrder
 from services.community.faq import repository
 from services.community.faq.models import DELETED, ORDER_GAP, PUBLISHED, FaqCategory, FaqItem
+from services.community.markdown import TextTooLong
 from services.community.text import rendered, slug_of
 from shared.contracts.community import FaqItemPublished, FaqItemUnpublished
 from shared.database import WriteSession
+from shared.events.envelope import EventTooLarge
 from shared.events.outbox import publish
 from shared.ids import new_id
 
@@ -42,6 +44,13 @@ async def add_category(session: WriteSession, slug: str, name: str, position: in
     category = FaqCategory(slug=slug, name=name, position=position, version=1)
     session.add(category)
     await session.flush()
+    return category
+
+
+async def keep_category(session: WriteSession, slug: str, name: str, position: int) -> FaqCategory:
+    """The category with this name and position, made if it isn't there."""
+    category = await add_category(session, slug, name, position)
+    category.name, category.position = name, position
     return category
 
 
@@ -165,6 +174,7 @@ async def give_feedback(session: WriteSession, item_id: UUID, voter: bytes, now:
 
 
 async def _tell(session: WriteSession, kind: type[FaqItemPublished | FaqItemUnpublished], item: FaqItem) -> None:
+    """The one event that carries text. Raises TextTooLong for what an event can't hold, some 64 kilobytes."""
     event = kind(
         item_id=item.id,
         locale=item.locale,
@@ -173,4 +183,7 @@ async def _tell(session: WriteSession, kind: type[FaqItemPublished | FaqItemUnpu
         category=item.category,
         version=item.version,
     )
-    await publish(session, event, sequence=item.version)
+    try:
+        await publish(session, event, sequence=item.version)
+    except EventTooLarge as error:
+        raise TextTooLong("The answer takes more bytes than the assistant can be told.") from error

@@ -79,6 +79,14 @@ class Acceptance(Body):
     comment_id: UUID
 
 
+class CategoryBody(Body):
+    slug: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Clean]
+    description: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Clean] = ""
+    # Postgres counts positions in 32 bits.
+    position: Annotated[int, Field(ge=0, lt=2**31, strict=True)] = 0
+
+
 class Move(Body):
     category: CategorySlug
 

@@ -10,8 +10,8 @@ from services.community.forum import repository
 from services.community.forum.endpoints.access import InActor, MayWrite
 from services.community.forum.models import Topic
 from services.community.forum.presenting import show_comment, show_topic
-from services.community.forum.schemas import CommentRead, LogEntry, Move, TopicRead
-from services.community.forum.usecases import comments, moderation, topics
+from services.community.forum.schemas import CategoryBody, CategoryRead, CommentRead, LogEntry, Move, TopicRead
+from services.community.forum.usecases import categories, comments, moderation, topics
 from services.community.requests import InCommunity, Place
 from shared.database import Read, Write
 from shared.identity import Caller
@@ -72,6 +72,13 @@ async def move_topic(
 ) -> TopicRead:
     """Moderators only: put the topic into another category."""
     return await show(await moderation.move_topic(session, actor, topic_id, body.category, community.now))
+
+
+@router.put("/v1/admin/community/forum/categories", access=role("admin"))
+async def keep_forum_category(body: CategoryBody, session: Write) -> CategoryRead:
+    """Make a category, or describe one that is there anew."""
+    kept = await categories.keep_category(session, body.slug, body.name, body.description, body.position)
+    return CategoryRead.model_validate(kept)
 
 
 @router.get("/v1/admin/community/log", access=role("admin"))

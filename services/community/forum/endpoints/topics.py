@@ -27,7 +27,16 @@ from services.community.forum.schemas import (
 )
 from services.community.forum.usecases import topics, views, votes
 from services.community.forum.usecases.topics import TOPIC_LENGTH, Draft
-from services.community.requests import EditedVersion, InCommunity, Place, RequiredWords, TagQuery, Visitor, tag
+from services.community.requests import (
+    EditedVersion,
+    InCommunity,
+    Place,
+    RequiredWords,
+    SeenByPerson,
+    TagQuery,
+    Visitor,
+    tag,
+)
 from services.community.text import rendered
 from shared.database import Read, ReadSession, Write
 from shared.idempotency import Idempotency
@@ -165,8 +174,10 @@ async def remove_topic(
 
 
 @router.post("/v1/forum/topics/{topic_id}/view", access=public, status_code=204)
-async def note_view(topic_id: UUID, community: InCommunity, visitor: Visitor) -> None:
-    """Say that the topic was shown to a reader. Each reader counts once a day, some seconds later."""
+async def note_view(topic_id: UUID, community: InCommunity, visitor: Visitor, by_person: SeenByPerson) -> None:
+    """Say that the topic was shown to a reader. Each reader counts once a day, some seconds later; machines don't."""
+    if not by_person:
+        return
     async with community.runtime.database.pool.connection() as connection:
         await views.note_view(connection, topic_id, visitor, community.now)
 

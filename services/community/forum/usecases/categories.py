@@ -13,3 +13,10 @@ async def add_category(session: WriteSession, slug: str, name: str, description:
     session.add(category)
     await session.flush()
     return category
+
+
+async def keep_category(session: WriteSession, slug: str, name: str, description: str, position: int) -> Category:
+    """The category as staff describe it, made if it isn't there."""
+    category = await add_category(session, slug, name, description, position)
+    category.name, category.description, category.position = name, description, position
+    return category
