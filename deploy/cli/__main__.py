@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli import accounts, bus, develop, jobs, run
+from deploy.cli import accounts, billing, bus, develop, jobs, run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help=__doc__)
 
@@ -10,6 +10,7 @@ run.register(app)
 develop.register(app)
 app.add_typer(bus.app, name="bus")
 app.add_typer(accounts.app, name="admin")
+app.add_typer(billing.app, name="billing")
 app.add_typer(jobs.app, name="jobs")
 
 

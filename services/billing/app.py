@@ -39,6 +39,7 @@ service = Service(
         Every(30, tasks.follow_accounts),
         Every(60, tasks.end_grace),
         Every(60, tasks.end_lost_subscriptions),
+        Every(600, tasks.reconcile_books),
     ),
     parts=open_parts,
 )

@@ -11,14 +11,18 @@ from services.billing.endpoints import InRuntime, SessionId, page_of_payments
 from services.billing.models import WebhookEvent
 from services.billing.parts import BillingParts
 from services.billing.schemas import (
+    DriftRead,
     PaymentRead,
     PaymentStatus,
+    ReconcileRead,
+    ReconcileRequest,
     RefundCreate,
     RefundDetail,
     RefundRead,
     WebhookEventRead,
     WebhookStatus,
 )
+from services.billing.usecases.reconcile import reconcile_some
 from services.billing.usecases.refunds import RefundOrder, begin_refund, carry_out_refund
 from services.billing.usecases.webhooks import replay_webhook
 from shared.database import Read, Write
@@ -90,3 +94,13 @@ async def replay_webhook_event(event_id: UUID, session: Write, runtime: InRuntim
     event = await replay_webhook(session, event_id)
     session.after_commit(parts.arrived.set)
     return WebhookEventRead.model_validate(event)
+
+
+@router.post("/v1/admin/billing/reconcile", access=role("admin"))
+async def reconcile_books(body: ReconcileRequest, runtime: InRuntime) -> ReconcileRead:
+    """Compare the customers who have waited longest with Stripe; `heal` puts our books right."""
+    parts: BillingParts = runtime.parts
+    compared, drifts = await reconcile_some(
+        parts.worker_database, parts.gateway, heal=body.heal, limit=body.limit, grace=parts.grace
+    )
+    return ReconcileRead(compared=compared, drifts=[DriftRead.model_validate(drift) for drift in drifts])

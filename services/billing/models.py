@@ -55,6 +55,7 @@ class Customer(Dated, Base):
     entitlement: Mapped[dict[str, Any] | None]
     disabled_at: Mapped[datetime | None]
     referral_id: Mapped[UUID | None]
+    reconciled_at: Mapped[datetime | None]
 
 
 class Price(Base):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, or_, select, text, update
 
 from services.billing.errors import CheckoutNotFound, PaymentNotFound, WebhookEventNotFound
 from services.billing.models import (
@@ -26,6 +26,27 @@ from shared.pagination import after
 
 # How many rows a timer takes up at once; it comes back for the rest.
 BATCH = 50
+
+
+_FACTS = text("""
+    SELECT 'payment', id::text,
+           concat_ws(' ', status, amount, currency, 'refunded', amount_refunded, 'dispute', dispute_state)
+      FROM payments WHERE user_id = :user_id
+    UNION ALL
+    SELECT 'subscription', stripe_subscription_id, concat_ws(' ', status, plan_id, interval, period_end, cancel_at)
+      FROM subscriptions WHERE user_id = :user_id
+    UNION ALL
+    SELECT 'checkout', id::text, status FROM checkouts WHERE user_id = :user_id
+    UNION ALL
+    SELECT 'refund', coalesce(r.stripe_refund_id, r.id::text), concat_ws(' ', r.status, r.amount)
+      FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE p.user_id = :user_id
+    UNION ALL
+    SELECT 'dispute', d.stripe_dispute_id, concat_ws(' ', d.state, d.amount)
+      FROM disputes d JOIN payments p ON p.id = d.payment_id WHERE p.user_id = :user_id
+    UNION ALL
+    SELECT 'entitlement', user_id::text, concat_ws(' ', entitlement->>'plan_id', entitlement->>'status')
+      FROM billing_customers WHERE user_id = :user_id
+""")
 
 
 async def lock_name(session: WriteSession, name: str) -> None:
@@ -71,9 +92,46 @@ async def list_checkouts_of_disabled(session: ReadSession) -> Sequence[Checkout]
     return (await session.scalars(opened.limit(BATCH))).all()
 
 
+async def list_customers_to_reconcile(session: ReadSession, *, before: datetime, limit: int) -> Sequence[Customer]:
+    """Those Stripe knows who were not compared since `before`, the longest waiting first."""
+    waiting = select(Customer).where(
+        Customer.stripe_customer_id.is_not(None),
+        or_(Customer.reconciled_at.is_(None), Customer.reconciled_at < before),
+    )
+    order = (Customer.reconciled_at.asc().nulls_first(), Customer.user_id)
+    return (await session.scalars(waiting.order_by(*order).limit(limit))).all()
+
+
+async def list_stripe_customers(session: ReadSession) -> Sequence[Customer]:
+    """Everybody Stripe knows, in a steady order."""
+    known = select(Customer).where(Customer.stripe_customer_id.is_not(None))
+    return (await session.scalars(known.order_by(Customer.user_id))).all()
+
+
+async def note_reconciled(session: WriteSession, user_id: UUID, now: datetime) -> None:
+    await session.execute(update(Customer).where(Customer.user_id == user_id).values(reconciled_at=now))
+
+
+async def list_intents(session: ReadSession, stripe_customer_id: str) -> Sequence[str]:
+    """The payment intents of a customer's payments, oldest first."""
+    query = select(Payment.stripe_payment_intent_id).where(
+        Payment.stripe_customer_id == stripe_customer_id, Payment.stripe_payment_intent_id.is_not(None)
+    )
+    return [intent for intent in await session.scalars(query.order_by(Payment.created_at)) if intent]
+
+
+async def list_facts_of(session: ReadSession, user_id: UUID) -> list[tuple[str, str, str]]:
+    """What we hold true of everything of a user: its kind, its id at Stripe or ours, and its state in words."""
+    return [tuple(row) for row in await session.execute(_FACTS, {"user_id": user_id})]
+
+
 async def find_price(session: ReadSession, lookup_key: str, *, livemode: bool) -> str | None:
     price = await session.get(Price, (lookup_key, livemode))
     return price.stripe_price_id if price else None
+
+
+async def find_lookup_key(session: ReadSession, stripe_price_id: str) -> str | None:
+    return await session.scalar(select(Price.lookup_key).where(Price.stripe_price_id == stripe_price_id))
 
 
 async def get_checkout(session: ReadSession, checkout_id: UUID) -> Checkout:
@@ -168,10 +226,12 @@ async def find_payment_by_intent(session: ReadSession, stripe_payment_intent_id:
     return await session.scalar(select(Payment).where(Payment.stripe_payment_intent_id == stripe_payment_intent_id))
 
 
-async def has_paid(session: ReadSession, user_id: UUID, *, other_than: UUID | None = None) -> bool:
+async def has_paid(
+    session: ReadSession, user_id: UUID, *, before: datetime | None = None, other_than: UUID | None = None
+) -> bool:
     earlier = select(Payment.id).where(Payment.user_id == user_id, Payment.paid_at.is_not(None))
-    if other_than is not None:
-        earlier = earlier.where(Payment.id != other_than)
+    if before is not None:
+        earlier = earlier.where(Payment.paid_at <= before, Payment.id != other_than)
     return await session.scalar(earlier.limit(1)) is not None
 
 

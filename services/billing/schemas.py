@@ -153,3 +153,23 @@ class WebhookEventRead(_Read):
 
 class CancelRequest(_Closed):
     at_period_end: bool = True
+
+
+class ReconcileRequest(_Closed):
+    """By default nothing is changed: the answer says what would be."""
+
+    heal: bool = False
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+class DriftRead(_Read):
+    kind: str
+    object_id: str
+    ours: str | None
+    stripe: str | None
+    healed: bool
+
+
+class ReconcileRead(BaseModel):
+    compared: int
+    drifts: list[DriftRead]

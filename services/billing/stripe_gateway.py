@@ -17,6 +17,7 @@ from shared.logging import get_logger
 
 SIGNATURE_TOLERANCE_SECONDS = 300
 RETRIES = 2
+PAGE = 100
 KEY_IN_USE_TRIES = 25
 KEY_IN_USE_PAUSE_SECONDS = (0.1, 0.7)
 
@@ -102,6 +103,18 @@ class StripeGateway:
         found = await _asked(self._v1.refunds.list_async, {"payment_intent": payment_intent_id, "limit": 100})
         return [objects.RefundSnapshot.model_validate(entry) for entry in found["data"]]
 
+    async def list_session_ids(self, customer_id: str) -> list[str]:
+        return await _ids_of(self._v1.checkout.sessions.list_async, {"customer": customer_id})
+
+    async def list_invoice_ids(self, customer_id: str) -> list[str]:
+        return await _ids_of(self._v1.invoices.list_async, {"customer": customer_id})
+
+    async def list_subscription_ids(self, customer_id: str) -> list[str]:
+        return await _ids_of(self._v1.subscriptions.list_async, {"customer": customer_id, "status": "all"})
+
+    async def list_dispute_ids(self, payment_intent_id: str) -> list[str]:
+        return await _ids_of(self._v1.disputes.list_async, {"payment_intent": payment_intent_id})
+
     async def get_dispute(self, dispute_id: str) -> objects.DisputeSnapshot:
         return await _fetched(objects.DisputeSnapshot, self._v1.disputes.retrieve_async, dispute_id)
 
@@ -165,6 +178,18 @@ def _is_signed(text: str, header: str, secret: str) -> bool:
 
 def _key(key: str) -> dict[str, str]:
     return {"idempotency_key": key}
+
+
+async def _ids_of(call: Callable[..., Awaitable[Any]], params: dict[str, Any]) -> list[str]:
+    """Every page of a list, turned round: the oldest first, so that parents come before their children."""
+    found: list[str] = []
+    more = True
+    while more:
+        after = {"starting_after": found[-1]} if found else {}
+        page = await _asked(call, {**params, "limit": PAGE, **after})
+        found += [str(entry["id"]) for entry in page["data"]]
+        more = bool(page["has_more"])
+    return found[::-1]
 
 
 async def _fetched(model: type[Snapshot], call: Callable[..., Awaitable[Any]], *arguments: Any) -> Snapshot:

@@ -111,6 +111,27 @@ class _Discount(BaseModel):
     amount: int
 
 
+class _PriceDetails(BaseModel):
+    price: Any = None
+
+
+class _Pricing(BaseModel):
+    price_details: _PriceDetails | None = None
+
+
+class _Line(BaseModel):
+    amount: int
+    pricing: _Pricing | None = None
+
+
+class _Lines(BaseModel):
+    data: list[_Line] = []
+
+
+class _StatusTransitions(BaseModel):
+    paid_at: int | None = None
+
+
 class InvoiceSnapshot(StripeModel):
     """An invoice. `status` is draft, open, paid, void or uncollectible; amounts in minor units."""
 
@@ -126,11 +147,20 @@ class InvoiceSnapshot(StripeModel):
     payments: _InvoicePayments | None = None
     total_taxes: list[_Tax] | None = None
     total_discount_amounts: list[_Discount] | None = None
+    lines: _Lines = _Lines()
+    status_transitions: _StatusTransitions = _StatusTransitions()
 
     @property
     def subscription_id(self) -> str | None:
         details = self.parent.subscription_details if self.parent else None
         return id_of(details.subscription) if details else None
+
+    @property
+    def price_id(self) -> str | None:
+        """The price that was paid for: of the largest line, since a proration also gives the old price back."""
+        largest = max(self.lines.data, key=lambda line: line.amount, default=None)
+        details = largest.pricing.price_details if largest and largest.pricing else None
+        return id_of(details.price) if details else None
 
     @property
     def payment_intent_id(self) -> str | None:

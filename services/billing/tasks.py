@@ -8,12 +8,14 @@ from services.billing.parts import BillingParts
 from services.billing.usecases.cancellation import change_end, stop_with_account
 from services.billing.usecases.checkout import close_checkout, open_session
 from services.billing.usecases.entitlements import publish_entitlement
+from services.billing.usecases.reconcile import reconcile_some
 from services.billing.usecases.refunds import carry_out_refund
 from shared.logging import get_logger
 from shared.runtime import Runtime
 
 # Long enough that the request which began it is surely over.
 STUCK_AFTER = timedelta(minutes=2)
+RECONCILED_AT_ONCE = 200
 
 log = get_logger(__name__)
 
@@ -68,6 +70,17 @@ async def end_lost_subscriptions(runtime: Runtime) -> None:
             await change_end(runtime.database, parts.gateway, row, "now", grace=parts.grace)
         except PaymentProviderUnavailable as error:
             log.warning("lost_subscription_not_ended", subscription=str(row.id), error=str(error))
+
+
+async def reconcile_books(runtime: Runtime) -> None:
+    """A slice of all customers at a time, so that each is compared about once a day."""
+    parts: BillingParts = runtime.parts
+    try:
+        await reconcile_some(
+            parts.worker_database, parts.gateway, heal=True, limit=RECONCILED_AT_ONCE, grace=parts.grace
+        )
+    except PaymentProviderUnavailable as error:
+        log.warning("books_not_reconciled", error=str(error))
 
 
 async def end_grace(runtime: Runtime) -> None:

@@ -29,6 +29,7 @@ class Shop:
     svc: RunningService
     twin: httpx.AsyncClient
     stripe_url: str
+    webhook_base: str
 
     async def empty(self) -> None:
         """Both sides forget everything, so that tests can share them; the clock goes on."""
@@ -159,7 +160,7 @@ async def open_shop(**settings: Any) -> AsyncIterator[Shop]:
             client = await stack.enter_async_context(
                 httpx.AsyncClient(base_url=stripe_url.removesuffix("/twin/stripe"))
             )
-            yield Shop(svc, client, stripe_url)
+            yield Shop(svc, client, stripe_url, f"http://127.0.0.1:{ours.getsockname()[1]}")
 
 
 class _twin_database:  # noqa: N801 - used as a block

@@ -33,12 +33,18 @@ async def move(session: WriteSession, payment: Payment, status: str, reason: str
 
 
 async def record_paid(
-    session: WriteSession, payment: Payment, subscription_id: UUID | None, reason: str, *, now: datetime
+    session: WriteSession,
+    payment: Payment,
+    subscription_id: UUID | None,
+    reason: str,
+    *,
+    paid_at: datetime,
+    now: datetime,
 ) -> bool:
-    """The money arrived. Publishes payment.paid and asks for a receipt, once."""
+    """The money arrived at `paid_at`, perhaps long before we heard of it: told once, with one receipt."""
     if payment.status in SETTLED or not await move(session, payment, "PAID", reason, now=now):
         return False
-    payment.paid_at, payment.failure_code = now, None
+    payment.paid_at, payment.failure_code = paid_at, None
     await session.flush()
     await publish(
         session,
@@ -53,13 +59,20 @@ async def record_paid(
             amount_discount=payment.amount_discount,
             amount_net=payment.amount - payment.amount_tax,
             currency=payment.currency,
-            is_first_payment=not await repository.has_paid(session, payment.user_id, other_than=payment.id),
-            paid_at=now,
+            is_first_payment=await _is_first(session, payment),
+            paid_at=paid_at,
         ),
         sequence=payment.version,
     )
     await ask_for_mail(session, payment, "payment_receipt", f"receipt-{payment.id}")
     return True
+
+
+async def _is_first(session: WriteSession, payment: Payment) -> bool:
+    """A renewal is never the first, even if its webhook overtook the one of the purchase."""
+    if payment.kind == "subscription_cycle":
+        return False
+    return not await repository.has_paid(session, payment.user_id, before=payment.paid_at, other_than=payment.id)
 
 
 async def record_failed(

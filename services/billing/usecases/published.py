@@ -4,6 +4,7 @@ from shared.contracts import billing as events
 from shared.contracts.common import MailRequested
 
 PUBLISHED = (
+    events.BillingDriftFound,
     events.EntitlementChanged,
     events.PaymentDisputeClosed,
     events.PaymentDisputed,

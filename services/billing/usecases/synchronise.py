@@ -122,24 +122,33 @@ async def _payment_of(books: Books, snapshot: InvoiceSnapshot, subscription: Sub
         known = await repository.get_payment_of_checkout(books.session, subscription.checkout_id)
     if known is not None:
         return await repository.lock_payment(books.session, known.id)
-    payment = _new_payment(snapshot, subscription, books.now)
+    payment = _new_payment(snapshot, subscription, await _plan_paid_for(books, snapshot, subscription), books.now)
     books.session.add(payment)
     await books.session.flush()
     return payment
 
 
-def _new_payment(snapshot: InvoiceSnapshot, subscription: Subscription, now: datetime) -> Payment:
+async def _plan_paid_for(books: Books, snapshot: InvoiceSnapshot, subscription: Subscription) -> tuple[str, str]:
+    """Plan and interval that the invoice names, since the subscription may have changed again; else what it has now."""
+    name = await repository.find_lookup_key(books.session, snapshot.price_id or "")
+    return plan_of_lookup_key(name or "") or (subscription.plan_id, subscription.interval)
+
+
+def _new_payment(
+    snapshot: InvoiceSnapshot, subscription: Subscription, plan: tuple[str, str], now: datetime
+) -> Payment:
+    plan_id, interval = plan
     return Payment(
         id=new_id(),
         user_id=subscription.user_id,
         kind=KIND_OF_REASON.get(snapshot.billing_reason or "", "subscription_update"),
-        plan_id=subscription.plan_id,
-        plan_name=PLANS[subscription.plan_id].name,
+        plan_id=plan_id,
+        plan_name=PLANS[plan_id].name,
         status="PENDING",
         amount=max(0, snapshot.total),
         amount_refunded=0,
         attempts=0,
-        billing_cycle=CYCLE_OF[subscription.interval],
+        billing_cycle=CYCLE_OF[interval],
         created_at=now,
         updated_at=now,
         version=1,
@@ -160,7 +169,10 @@ def _note_invoice(payment: Payment, snapshot: InvoiceSnapshot) -> None:
 async def _apply_invoice(books: Books, payment: Payment, snapshot: InvoiceSnapshot, subscription: Subscription) -> None:
     reason = f"invoice {snapshot.id} is {snapshot.status}"
     if snapshot.status == "paid":
-        fresh = await payments.record_paid(books.session, payment, subscription.id, reason, now=books.now)
+        paid_at = moment(snapshot.status_transitions.paid_at) or books.now
+        fresh = await payments.record_paid(
+            books.session, payment, subscription.id, reason, paid_at=paid_at, now=books.now
+        )
         if fresh and payment.kind == "subscription_cycle":
             await subscriptions.tell_renewed(books.session, subscription)
         if fresh and subscription.raw_status == subscriptions.SURPLUS:

@@ -1,0 +1,165 @@
+"""Stories of customers at Stripe, told to billing in any order: the in-order telling is what all others must equal.
+
+Every customer of an example lives the same story at the same time. What Stripe tells of each is caught by the test,
+which posts it as Stripe would, signed, over HTTP: promptly and in order to the first, by a generated schedule to the
+others, and not at all to the last, who is left to the reconciler.
+"""
+
+import hashlib
+import hmac
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from services.billing.tasks import end_grace, end_lost_subscriptions
+from services.billing.usecases.webhooks import HANDLED
+from tests.support.billing import WEBHOOK_SECRET, Shop
+
+WEBHOOKS = "/v1/webhooks/stripe"
+KEY = {"Authorization": "Bearer sk_test_twin"}
+
+
+@dataclass
+class Customer:
+    """A user, what Stripe knows them by, and the events about them that were not told yet."""
+
+    user: UUID
+    session: str = ""
+    stripe_id: str = ""
+    untold: list[dict[str, Any]] = field(default_factory=list)
+    told: list[dict[str, Any]] = field(default_factory=list)
+    intents: set[str] = field(default_factory=set)
+
+    def is_about(self, event: dict[str, Any]) -> bool:
+        thing = event["data"]["object"]
+        return thing.get("customer") == self.stripe_id or thing.get("payment_intent") in self.intents
+
+
+def signed(body: bytes) -> dict[str, str]:
+    stamp = int(time.time())
+    signature = hmac.new(WEBHOOK_SECRET.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return {"Stripe-Signature": f"t={stamp},v1={signature}", "Content-Type": "application/json"}
+
+
+class Stage:
+    """A shop, its customers, and Stripe's events as they come."""
+
+    def __init__(self, shop: Shop, web: httpx.AsyncClient) -> None:
+        self.shop, self._web = shop, web
+        self._seen = ""
+
+    async def open(self, count: int, plan_id: str) -> list[Customer]:
+        """Empty books, and customers with an open checkout each."""
+        await self.shop.empty()
+        await self.shop.control("delivery", drop=True)
+        customers = [await self._customer(plan_id) for _ in range(count)]
+        self._seen = (await self._get("events", limit=1))["data"][0]["id"]
+        return customers
+
+    async def _customer(self, plan_id: str) -> Customer:
+        customer = Customer(await self.shop.register())
+        customer.session = (await self.shop.checkout(customer.user, plan_id))["session_id"]
+        customer.stripe_id = (await self._get(f"checkout/sessions/{customer.session}"))["customer"]
+        return customer
+
+    async def _get(self, path: str, **params: Any) -> Any:
+        return (await self.shop.twin.get(f"/twin/stripe/v1/{path}", params=params, headers=KEY)).json()
+
+    async def act(self, customer: Customer, move: str) -> None:
+        """What is impossible at this point of the story is refused by Stripe, alike for everybody."""
+        name, _, value = move.partition(" ")
+        await getattr(self, f"_{name}")(customer, value)
+
+    async def _pay(self, customer: Customer, card: str) -> None:
+        await self._control(f"checkout/{customer.session}/pay", {"card": card})
+
+    async def _card(self, customer: Customer, card: str) -> None:
+        await self._control(f"customers/{customer.stripe_id}/card", {"card": card})
+
+    async def _control(self, path: str, body: Any) -> None:
+        await self.shop.twin.post(f"/twin/stripe/_control/{path}", json=body)
+
+    async def _subscription(self, customer: Customer) -> dict[str, Any] | None:
+        found = (await self._get("subscriptions", customer=customer.stripe_id))["data"]
+        return found[0] if found else None
+
+    async def _cancel(self, customer: Customer, when: str) -> None:
+        row = await self._subscription(customer)
+        if row is None:
+            return
+        if when == "now":
+            await self.shop.twin.delete(f"/twin/stripe/v1/subscriptions/{row['id']}", headers=KEY)
+        else:
+            await self._change(row, {"cancel_at_period_end": str(when == "later").lower()})
+
+    async def _upgrade(self, customer: Customer, lookup_key: str) -> None:
+        row = await self._subscription(customer)
+        prices = (await self._get("prices", **{"lookup_keys[]": lookup_key}))["data"]
+        if row is not None and prices:
+            item = {"items[0][id]": row["items"]["data"][0]["id"], "items[0][price]": prices[0]["id"]}
+            await self._change(row, {**item, "proration_behavior": "always_invoice"})
+
+    async def _change(self, row: dict[str, Any], data: dict[str, str]) -> None:
+        await self.shop.twin.post(f"/twin/stripe/v1/subscriptions/{row['id']}", data=data, headers=KEY)
+
+    async def _newest_intent(self, customer: Customer) -> str:
+        found = (await self._get("payment_intents", customer=customer.stripe_id, limit=1))["data"]
+        return found[0]["id"] if found else "pi_none"
+
+    async def _refund(self, customer: Customer, amount: str) -> None:
+        data = {"payment_intent": await self._newest_intent(customer), **({"amount": amount} if amount else {})}
+        await self.shop.twin.post("/twin/stripe/v1/refunds", data=data, headers=KEY)
+
+    async def _dispute(self, customer: Customer, action: str) -> None:
+        await self._control(f"payments/{await self._newest_intent(customer)}/{action}", {})
+
+    async def wait(self, days: float) -> None:
+        await self._control("clock/advance", {"seconds": int(days * 86400)})
+
+    async def catch(self, customers: list[Customer]) -> None:
+        """Sort what Stripe has to tell by the customer it is about."""
+        while True:
+            page = (await self._get("events", limit=100, ending_before=self._seen))["data"]
+            if not page:
+                return
+            self._seen = page[0]["id"]
+            for event in reversed(page):
+                self._sort(event, customers)
+
+    def _sort(self, event: dict[str, Any], customers: list[Customer]) -> None:
+        thing = event["data"]["object"]
+        for customer in customers:
+            if customer.is_about(event):
+                if thing["object"] == "payment_intent":
+                    customer.intents.add(thing["id"])
+                elif intent := thing.get("payment_intent"):
+                    customer.intents.add(intent)
+                if event["type"] in HANDLED:
+                    customer.untold.append(event)
+
+    async def tell(self, events: list[dict[str, Any]]) -> None:
+        """Deliver as Stripe does, and work off what arrived."""
+        for event in events:
+            body = json.dumps(event).encode()
+            answer = await self._web.post(WEBHOOKS, content=body, headers=signed(body))
+            assert answer.status_code == 200, answer.text
+        await self.work_off()
+
+    async def work_off(self) -> None:
+        """Retries wait for nothing here; one that can never succeed would go round for ever, so rounds are bounded."""
+        for _ in range(4):
+            await self.shop.svc.runtime.parts.work_off_webhooks()
+            waiting = await self.shop.svc.rows(
+                "UPDATE webhook_events SET next_attempt_at = now() WHERE status = 'RETRY' RETURNING 1"
+            )
+            if not waiting:
+                return
+
+    async def close(self) -> None:
+        """Timers have their say, and what they did at Stripe is told as well."""
+        for task in (end_grace, end_lost_subscriptions):
+            await task(self.shop.svc.runtime)
