@@ -1,5 +1,10 @@
 """What webhooks lost is found by comparing with Stripe, told, and put right."""
 
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+
 from services.billing.tasks import reconcile_books
 from shared.ids import new_id
 from tests.support.billing_dump import dump_of
@@ -102,3 +107,38 @@ async def test_what_cannot_be_put_right_is_told_and_the_rest_is(shop):
     found = await reconcile(shop, heal=True)
     assert {drift["object_id"][:3] for drift in found["drifts"] if not drift["healed"]} == {"cs_", "in_"}
     assert (await shop.payments(user))[0]["amount_refunded"] == 100
+
+
+async def atelier_billing(shop, folder, *arguments):
+    """The command as an operator runs it, in a process of its own."""
+    services = ("ACCOUNTS", "BILLING", "CHAT", "JOBS", "COMMUNITY")
+    environment = {
+        **os.environ,
+        **{f"{name}_DATABASE_URL": shop.svc.runtime.settings.database_url for name in services},
+        "ATELIER_HOME": str(folder),
+        "STRIPE_SECRET_KEY": "sk_test_twin",
+        "STRIPE_API_BASE": shop.stripe_url,
+    }
+    command = (sys.executable, "-m", "deploy.cli", "billing", "reconcile", *arguments)
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE, stderr=STDOUT)
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
+
+
+async def test_an_operator_sees_the_drift_first_and_heals_it_then(shop, tmp_path):
+    user = await shop.register()
+    await deaf(shop)
+    checkout = await shop.checkout(user)
+    await shop.pay(checkout["session_id"])
+    code, output = await atelier_billing(shop, tmp_path)
+    assert (code, "differs: payment" in output, "1 customers, 4 differences" in output) == (1, True, True), output
+    code, output = await atelier_billing(shop, tmp_path, "--heal")
+    assert (code, "healed: payment" in output) == (0, True), output
+    assert (await shop.payments(user))[0]["status"] == "PAID"
+
+
+async def test_an_operator_is_told_when_stripe_does_not_answer(shop, tmp_path):
+    await shop.buy(await shop.register())
+    await shop.control("faults", method="GET", path="/v1/checkout/sessions", kind="500", times=3)
+    code, output = await atelier_billing(shop, tmp_path)
+    assert (code, "Stripe does not answer" in output) == (2, True), output
