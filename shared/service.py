@@ -46,24 +46,34 @@ class Service:
 
 def create_app(service: Service, runtime: Runtime) -> FastAPI:
     """The service as an ASGI app on this runtime. Its lifespan starts what the runtime's roles ask for."""
+    app = _routed(service.name, service.router, service.body_limits, lifespan=_lifespan_of(service, runtime))
+    app.state.runtime = runtime
+    app.state.service = service
+    app.state.verifier = Verifier(service.name, runtime.keys)
+    return app
+
+
+def openapi_of(name: str, router: Router) -> dict[str, Any]:
+    """A service's OpenAPI document, without anything that runs."""
+    return _routed(name, router, {}).openapi()
+
+
+def _routed(name: str, router: Router, body_limits: Mapping[str, int], **options: Any) -> FastAPI:
     app = FastAPI(
-        title=f"Atelier {service.name}",
+        title=f"Atelier {name}",
         version="1",
-        lifespan=_lifespan_of(service, runtime),
         openapi_url="/internal/openapi.json",
         docs_url=None,
         redoc_url=None,
         responses=problems.RESPONSES,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: f"{service.name}_{route.name}",
+        generate_unique_id_function=lambda route: f"{name}_{route.name}",
+        **options,
     )
-    app.state.runtime = runtime
-    app.state.service = service
-    app.state.verifier = Verifier(service.name, runtime.keys)
     problems.install(app)
-    app.include_router(service.router.routes)
+    app.include_router(router.routes)
     app.include_router(health.router.routes)
-    app.add_middleware(Envelope, service=service.name, body_limits=service.body_limits)
+    app.add_middleware(Envelope, service=name, body_limits=body_limits)
     return app
 
 

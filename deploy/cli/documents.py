@@ -9,10 +9,12 @@ from deploy.documents.asyncapi import asyncapi
 from deploy.documents.data_model import data_model
 from deploy.documents.event_table import event_table
 from deploy.documents.manifests import Manifest
+from deploy.front.openapi import merged
 from deploy.gateway.generate import caddyfile
 from shared.contracts.compatibility import breaking_changes, schema_of
 from shared.contracts.golden import committed_schema, file_name
 from shared.contracts.registry import all_versions
+from shared.service import openapi_of
 
 SCHEMA_FOLDER = "shared/contracts/schemas"
 
@@ -30,6 +32,9 @@ def as_json(document: Any) -> str:
 GENERATORS: dict[str, Generator] = {
     "docs/events.md": event_table,
     "docs/asyncapi.json": lambda services: as_json(asyncapi(services)),
+    "docs/openapi.json": lambda services: as_json(
+        merged({each.name: openapi_of(each.name, each.router) for each in services})
+    ),
     "docs/data-model.md": data_model,
     "deploy/gateway/Caddyfile": caddyfile,
     "deploy/gateway/Caddyfile.production": lambda services: caddyfile(services, production=True),

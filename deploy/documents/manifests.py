@@ -8,13 +8,16 @@ from deploy.documents.data_model import Owner
 from deploy.gateway.generate import Gated
 from shared.contracts.registry import all_versions
 from shared.events.event import Event, Subscription
+from shared.routing import Router
 
 
 class Manifest(Gated, Owner, Protocol):
-    """The part of `shared.service.Service` that documents tell of: its events, its paths and its limits."""
+    """The part of `shared.service.Service` that documents tell of: its events, its routes, its paths and its limits."""
 
     @property
     def name(self) -> str: ...
+    @property
+    def router(self) -> Router: ...
     @property
     def publishes(self) -> tuple[type[Event], ...]: ...
     @property

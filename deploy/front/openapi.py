@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from shared.problems import PROBLEM_SCHEMA, RESPONSES
+
 HIDDEN = ("/_verify", "/internal", "/livez", "/readyz", "/metrics")
 
 
@@ -23,13 +25,33 @@ def merged(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
                 continue
             if path in paths:
                 raise PathClash(f"{path} belongs to two services")
-            paths[path] = operations
+            paths[path] = {method: _with_shared_problems(operation) for method, operation in operations.items()}
+    schemas["Problem"] = PROBLEM_SCHEMA
     return {
         "openapi": "3.1.0",
         "info": {"title": "Atelier", "version": "1"},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": dict(sorted(schemas.items()))},
+        "components": {"responses": _PROBLEMS, "schemas": dict(sorted(schemas.items()))},
     }
+
+
+_SCHEMA = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_PROBLEMS = {str(status): {**response, "content": _SCHEMA} for status, response in RESPONSES.items()}
+
+
+def _with_shared_problems(operation: dict[str, Any]) -> dict[str, Any]:
+    """Every operation may answer every problem; told once, the document is a tenth of its size."""
+    responses = {
+        status: {"$ref": f"#/components/responses/{status}"}
+        if status in _PROBLEMS and _is_shared(response)
+        else response
+        for status, response in operation["responses"].items()
+    }
+    return {**operation, "responses": responses}
+
+
+def _is_shared(response: dict[str, Any]) -> bool:
+    return any(response == shared for shared in RESPONSES.values())
 
 
 def _with_prefix(document: dict[str, Any], service: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from shared.contracts.billing import PaymentPaid
 from shared.contracts.common import MailRequested
 from shared.contracts.registry import all_versions
 from shared.events.event import Event, Subscription, on
+from shared.routing import Router
 
 SERVICES = ("accounts", "billing", "chat", "community", "jobs")
 
@@ -21,6 +22,7 @@ class Manifest:
     paths: tuple[str, ...] = ()
     body_limits: Mapping[str, int] = field(default_factory=dict)
     metadata: MetaData = field(default_factory=MetaData)
+    router: Router = field(default_factory=Router)
 
 
 async def accrue(session, event, context):
