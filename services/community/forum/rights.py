@@ -35,9 +35,12 @@ def status_after_removal(actor: Actor, post: Post) -> str:
 
 
 def check_may_restore(actor: Actor, post: Post) -> None:
-    """Authors take back what they deleted themselves; moderators restore anything. Raises NotYours."""
-    deleted_by_author = post.status == DELETED and post.user_id == actor.user_id
-    if not (actor.moderates or deleted_by_author):
+    """Authors take back what they deleted themselves; moderators restore anything. Raises NotYours.
+
+    What is there needs no restoring, but only those who could may ask for it.
+    """
+    is_theirs = post.status != REMOVED and post.user_id == actor.user_id
+    if not (actor.moderates or is_theirs):
         raise NotYours
 
 

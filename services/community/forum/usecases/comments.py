@@ -122,8 +122,8 @@ async def remove_comment(
 async def restore_comment(session: WriteSession, actor: Actor, comment_id: UUID, now: datetime) -> Comment:
     """Give a comment its words back. Raises NotYours, and CommentNotFound when its topic is gone."""
     comment = await repository.lock_any_comment(session, comment_id)
+    check_may_restore(actor, comment)
     if comment.status != VISIBLE:
-        check_may_restore(actor, comment)
         comment.status, comment.updated_at = VISIBLE, now
         comment.deleted_at = comment.deleted_by = comment.delete_reason = None
         (await repository.lock_topic(session, comment.topic_id)).comment_count += 1

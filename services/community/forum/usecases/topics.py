@@ -98,8 +98,8 @@ async def remove_topic(session: WriteSession, actor: Actor, topic_id: UUID, reas
 async def restore_topic(session: WriteSession, actor: Actor, topic_id: UUID, now: datetime) -> Topic:
     """Bring a topic back with everything in it. Raises NotYours, and TopicNotFound for one that was never there."""
     topic = await repository.lock_any_topic(session, topic_id)
+    check_may_restore(actor, topic)
     if topic.status != VISIBLE:
-        check_may_restore(actor, topic)
         topic.status, topic.updated_at = VISIBLE, now
         topic.deleted_at = topic.deleted_by = topic.delete_reason = None
         note_step(session, actor, "restore", topic, now)
