@@ -67,6 +67,7 @@ class PlanRead(BaseModel):
 
 class PlanList(BaseModel):
     items: list[PlanRead]
+    next_cursor: None = None
 
 
 class SubscriptionDetail(_Read):

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from services.community.faq import repository, usecases
 from services.community.faq.schemas import (
     CategoryCreate,
-    CategoryList,
     CategoryOrder,
-    CategoryRead,
+    FaqCategoryList,
+    FaqCategoryRead,
     Feedback,
     ItemCreate,
     ItemPatch,
@@ -62,9 +62,9 @@ def _after(place: Place) -> Callable[[Any], str]:
 
 
 @router.get("/v1/faq/categories", access=public)
-async def list_faq_categories(session: Read) -> CategoryList:
+async def list_faq_categories(session: Read) -> FaqCategoryList:
     rows = await repository.list_categories(session)
-    return CategoryList(items=[CategoryRead.model_validate(row) for row in rows])
+    return FaqCategoryList(items=[FaqCategoryRead.model_validate(row) for row in rows])
 
 
 @router.get("/v1/faq/{slug}", access=public)
@@ -99,9 +99,9 @@ async def list_faq_for_staff(
 
 
 @router.put("/v1/admin/community/faq/categories", access=role("admin"))
-async def keep_faq_category(body: CategoryCreate, session: Write) -> CategoryRead:
+async def keep_faq_category(body: CategoryCreate, session: Write) -> FaqCategoryRead:
     """Make a category, or give one that is there a new name and position."""
-    return CategoryRead.model_validate(await usecases.keep_category(session, body.slug, body.name, body.position))
+    return FaqCategoryRead.model_validate(await usecases.keep_category(session, body.slug, body.name, body.position))
 
 
 @router.post("/v1/admin/community/faq", access=role("admin"), status_code=201, response_model=ItemRead)

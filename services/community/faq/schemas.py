@@ -84,7 +84,7 @@ class ItemRead(BaseModel):
     version: int
 
 
-class CategoryRead(BaseModel):
+class FaqCategoryRead(BaseModel):
     """`version` is what a reordering sends as `If-Match`."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -95,8 +95,9 @@ class CategoryRead(BaseModel):
     version: int
 
 
-class CategoryList(BaseModel):
-    items: list[CategoryRead]
+class FaqCategoryList(BaseModel):
+    items: list[FaqCategoryRead]
+    next_cursor: None = None
 
 
 class CategoryOrder(BaseModel):

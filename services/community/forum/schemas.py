@@ -124,7 +124,7 @@ class Author(BaseModel):
     display_name: str | None = None
 
 
-class CategoryRead(BaseModel):
+class ForumCategoryRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     slug: str
@@ -133,8 +133,9 @@ class CategoryRead(BaseModel):
     position: int
 
 
-class CategoryList(BaseModel):
-    items: list[CategoryRead]
+class ForumCategoryList(BaseModel):
+    items: list[ForumCategoryRead]
+    next_cursor: None = None
 
 
 class TopicFacts(BaseModel):

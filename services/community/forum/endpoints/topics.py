@@ -14,8 +14,8 @@ from services.community.forum.presenting import show_topic, show_topics
 from services.community.forum.repository import Filter
 from services.community.forum.schemas import (
     Acceptance,
-    CategoryList,
-    CategoryRead,
+    ForumCategoryList,
+    ForumCategoryRead,
     Preview,
     PreviewRead,
     Sort,
@@ -49,9 +49,9 @@ DAYS: dict[str, int | None] = {"day": 1, "week": 7, "month": 30, "all": None}
 
 
 @router.get("/v1/forum/categories", access=public)
-async def list_forum_categories(session: Read) -> CategoryList:
+async def list_forum_categories(session: Read) -> ForumCategoryList:
     rows = await repository.list_categories(session)
-    return CategoryList(items=[CategoryRead.model_validate(row) for row in rows])
+    return ForumCategoryList(items=[ForumCategoryRead.model_validate(row) for row in rows])
 
 
 @router.get("/v1/forum/topics", access=public)
