@@ -10,7 +10,7 @@ from services.community.forum import repository
 from services.community.forum.endpoints.access import InActor, MayWrite
 from services.community.forum.models import Topic
 from services.community.forum.presenting import show_comment, show_topic
-from services.community.forum.schemas import CategoryBody, CategoryRead, CommentRead, LogEntry, Move, TopicRead
+from services.community.forum.schemas import CategoryBody, CommentRead, ForumCategoryRead, LogEntry, Move, TopicRead
 from services.community.forum.usecases import categories, comments, moderation, topics
 from services.community.requests import InCommunity, Place
 from shared.database import Read, Write
@@ -75,10 +75,10 @@ async def move_topic(
 
 
 @router.put("/v1/admin/community/forum/categories", access=role("admin"))
-async def keep_forum_category(body: CategoryBody, session: Write) -> CategoryRead:
+async def keep_forum_category(body: CategoryBody, session: Write) -> ForumCategoryRead:
     """Make a category, or describe one that is there anew."""
     kept = await categories.keep_category(session, body.slug, body.name, body.description, body.position)
-    return CategoryRead.model_validate(kept)
+    return ForumCategoryRead.model_validate(kept)
 
 
 @router.get("/v1/admin/community/log", access=role("admin"))
