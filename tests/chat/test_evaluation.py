@@ -33,15 +33,16 @@ async def test_nine_of_ten_paraphrases_find_their_item_and_nothing_off_topic_is_
     pairs = [(question, wanted) for wanted, asked in QUESTIONS.items() for question in asked]
     assert (len(pairs), len(OFF_TOPIC)) == (60, 20)
     async with chat_service(items=EVERYTHING, word_seconds=0) as svc, svc.client() as visitor:
-        found = {question: await first_source(visitor, question) for question, _ in pairs}
-        spoken = [question for question in OFF_TOPIC if await first_source(visitor, question)]
+        chat = await start(visitor)
+        found = {question: await first_source(visitor, chat, question) for question, _ in pairs}
+        spoken = [question for question in OFF_TOPIC if await first_source(visitor, chat, question)]
     right = sum(found[question] == wanted for question, wanted in pairs)
     assert (right >= 54, len(spoken)) == (True, 0), f"{right} of 60 right, {len(spoken)} of 20 answered"
 
 
-async def first_source(visitor, question):
+async def first_source(visitor, chat, question):
     """The article that the answer quotes, or None when the assistant does not know."""
-    answer = await answer_to(visitor, await start(visitor), question)
+    answer = await answer_to(visitor, chat, question)
     return next((source["question"] for source in answer["citations"]), None)
 
 

