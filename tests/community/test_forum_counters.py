@@ -57,7 +57,7 @@ async def step(village, topic, comments, gone, people, action):
 
 
 @settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+    max_examples=14, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
 )
 @given(STEPS)
 async def test_any_history_leaves_counters_that_count(village, steps):

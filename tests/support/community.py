@@ -188,9 +188,13 @@ async def remember_beginning(village: Village) -> None:
 
 
 async def begin_again(village: Village) -> None:
-    """Bring every table back to what the seed made: ten times as fast as another database and another service."""
-    async with village.svc.runtime.database.pool.connection() as connection:
-        await connection.execute("TRUNCATE {} CASCADE".format(", ".join(f'"{name}"' for name in TABLES)))
+    """Bring every table back to what the seed made: ten times as fast as another database and another service.
+
+    Without triggers and foreign keys, and by DELETE: TRUNCATE makes new files for a hundred indexes.
+    """
+    async with village.svc.runtime.database.pool.connection() as connection, connection.transaction():
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute("; ".join(f'DELETE FROM "{name}"' for name in TABLES))
         for table in SEEDED:
             columns = ", ".join(f'"{column.name}"' for column in table.columns if column.computed is None)
             kept = f'SELECT {columns} FROM beginning."{table.name}"'
