@@ -73,7 +73,7 @@ async def test_votes_and_comments_in_between_move_topics_and_repeat_none(village
     assert len(seen) == len(set(seen))
 
 
-@pytest.mark.parametrize("sort", ["tree", "new"])
+@pytest.mark.parametrize("sort", ["tree", "new", "top"])
 async def test_a_thread_is_read_whole_while_it_grows_and_shrinks(village, sort):
     author = await village.register()
     topic = await village.topic(author)
@@ -85,6 +85,19 @@ async def test_a_thread_is_read_whole_while_it_grows_and_shrinks(village, sort):
         await village.call("DELETE", f"/v1/forum/comments/{first[len(seen) % 9]['id']}", author)
     assert len(seen) == len(set(seen))
     assert {row["id"] for row in first} <= set(seen)
+
+
+async def test_the_best_comments_come_first_if_asked(village):
+    topic = await village.topic(await village.register())
+    comments = [await village.comment(new_id(), topic["id"], str(number)) for number in range(4)]
+    for votes, comment in zip((1, 3, 0, 2), comments, strict=True):
+        for _ in range(votes):
+            await village.call("PUT", f"/v1/forum/comments/{comment['id']}/vote", new_id())
+    path = f"/v1/forum/topics/{topic['id']}/comments"
+    shown = (await village.get(path, sort="top"))["items"]
+    assert [(row["content"], row["score"]) for row in shown] == [("1", 3), ("3", 2), ("0", 1), ("2", 0)]
+    walked = [row async for page in pages(village, path, sort="top", limit=1) for row in page]
+    assert walked == [row["id"] for row in shown]
 
 
 async def test_each_order_is_what_it_says(village):

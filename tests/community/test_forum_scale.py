@@ -117,7 +117,12 @@ async def test_search_finds_its_rows_by_the_index_of_words(city):
 
 
 @pytest.mark.parametrize(
-    ("sort", "index"), [("tree", "forum_comments_topic_id_path_key"), ("new", "forum_comments_new_idx")]
+    ("sort", "index"),
+    [
+        ("tree", "forum_comments_topic_id_path_key"),
+        ("new", "forum_comments_new_idx"),
+        ("top", "forum_comments_top_idx"),
+    ],
 )
 async def test_a_page_of_a_long_thread_costs_no_more_than_one_of_a_short_one(city, sort, index):
     village, topic = city

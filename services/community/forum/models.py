@@ -126,6 +126,7 @@ class Comment(Post, Base):
         CheckConstraint(f"depth BETWEEN 0 AND {MAX_DEPTH}", "depth"),
         UniqueConstraint("topic_id", "path"),
         Index("forum_comments_new_idx", "topic_id", "created_at", "id"),
+        Index("forum_comments_top_idx", "topic_id", "score", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

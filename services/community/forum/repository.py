@@ -35,6 +35,7 @@ SORT_KEYS: dict[str, InstrumentedAttribute[Any]] = {
     "active": Topic.last_activity_at,
     "top": Topic.score,
 }
+COMMENT_SORT_KEYS: dict[str, InstrumentedAttribute[Any]] = {"new": Comment.created_at, "top": Comment.score}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +172,12 @@ async def list_tree(session: ReadSession, topic_id: UUID, after_path: bytes | No
     return (await session.scalars(statement.order_by(Comment.path).limit(limit + 1))).all()
 
 
-async def list_newest(
-    session: ReadSession, topic_id: UUID, values: Sequence[Any] | None, limit: int
+async def list_flat(
+    session: ReadSession, topic_id: UUID, sort: str, values: Sequence[Any] | None, limit: int
 ) -> Sequence[Comment]:
+    """Comments without their tree, the newest or the best first."""
     statement = select(Comment).where(Comment.topic_id == topic_id)
-    statement = after(statement, [Comment.created_at, Comment.id], values, descending=True)
+    statement = after(statement, [COMMENT_SORT_KEYS[sort], Comment.id], values, descending=True)
     return (await session.scalars(statement.limit(limit + 1))).all()
 
 

@@ -31,7 +31,7 @@ async def list_comments(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[CommentRead]:
-    """As the tree is read, or newest first. Removed comments keep their place without their words."""
+    """As the tree is read, or newest or best first. Removed comments keep their place without their words."""
     topic = await repository.get_topic(session, topic_id)
     place = Place(community, f"comments:{topic.id}:{sort}", cursor)
     rows = await _rows(session, topic.id, sort, place, limit)
@@ -41,14 +41,16 @@ async def list_comments(
 
 
 async def _rows(session: ReadSession, topic_id: UUID, sort: CommentSort, place: Place, limit: int) -> Sequence[Comment]:
-    if sort == "new":
-        return await repository.list_newest(session, topic_id, place.values, limit)
+    if sort in repository.COMMENT_SORT_KEYS:
+        return await repository.list_flat(session, topic_id, sort, place.values, limit)
     path = bytes.fromhex(place.values[0]) if place.values else None
     return await repository.list_tree(session, topic_id, path, limit)
 
 
 def _cursor(place: Place, sort: CommentSort, last: Comment) -> str:
-    return place.after(last.created_at, last.id) if sort == "new" else place.after(last.path.hex())
+    if sort in repository.COMMENT_SORT_KEYS:
+        return place.after(getattr(last, repository.COMMENT_SORT_KEYS[sort].key), last.id)
+    return place.after(last.path.hex())
 
 
 @router.post("/v1/forum/topics/{topic_id}/comments", access=MayWrite, status_code=201, response_model=CommentRead)

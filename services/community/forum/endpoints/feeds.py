@@ -58,7 +58,7 @@ async def read_category_feed(
 async def read_topic_feed(topic_id: UUID, session: Read, community: InCommunity, known: KnownTag = None) -> Response:
     """The newest comments of a topic."""
     topic = await repository.get_topic(session, topic_id)
-    comments = await repository.list_newest(session, topic.id, None, ENTRIES)
+    comments = await repository.list_flat(session, topic.id, "new", None, ENTRIES)
     entries = await _comments(session, community, topic, [row for row in comments[:ENTRIES] if row.status == VISIBLE])
     return _answer(community, topic.title, f"/v1/forum/t/{topic.id}.atom", entries, known)
 
