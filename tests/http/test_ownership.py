@@ -39,7 +39,7 @@ FOR_ALL = {"view", "vote", "comments", "subscription", "report", "revisions", "d
 STAFF = "/v1/admin/"
 STAFF_ACTS = {"lock", "unlock", "pin", "unpin", "move", "takeover", "reply", "release"}
 # Public by their nature, or opened by a signature instead of a caller.
-OPEN = ("/r/{code}", "/v1/faq/", "/v1/users/{handle}", "/v1/files/{key}")
+OPEN = ("/r/{code}", "/v1/faq/", "/v1/users/{handle}", "/v1/files/{key}", "/v1/forum/c/", "/v1/forum/t/")
 BODIES = {
     ("/v1/me/api-keys/{key_id}", "patch"): {"name": "mine now"},
     ("/v1/chat/sessions/{session_id}", "patch"): {"title": "mine now"},
