@@ -27,18 +27,34 @@ console = Console(highlight=False)
 class Suite:
     """A part of the tests with its own time budget in seconds; over it, the suite fails.
 
-    One that is not run by default needs more than Python, and is asked for by name.
+    One that is not run by default needs more than Python, and is asked for by name. One that `covers` a folder fails
+    when a branch of that folder was not taken.
     """
 
     name: str
     arguments: tuple[str, ...]
     budget: int
     by_default: bool = True
+    covers: str = ""
+
+    def commands(self, extra: list[str]) -> list[list[str]]:
+        """What to run, one after the other, until one fails."""
+        run = ["pytest", "-q", *self.arguments, *extra]
+        if not self.covers:
+            return [[sys.executable, "-m", *run]]
+        coverage = [sys.executable, "-m", "coverage"]
+        return [
+            [*coverage, "erase"],
+            [*coverage, "run", "-m", *run],
+            [*coverage, "combine", "-q"],
+            [*coverage, "report", f"--include={self.covers}/*", "--fail-under=100", "--show-missing", "--skip-covered"],
+        ]
 
 
 PLAIN = "not chaos and not browser and not services and not slow and not compose"
 SUITES = (
-    Suite("fast", ("tests", "-m", PLAIN, "-n", "2"), 2400),
+    Suite("fast", ("tests", "-m", PLAIN, "-n", "2", "--ignore=tests/billing"), 2400),
+    Suite("billing", ("tests/billing", "-m", PLAIN, "-n", "2"), 1200, covers="services/billing"),
     Suite("slow", ("tests", "-m", "slow and not chaos and not browser and not services"), 1200),
     Suite("browser", ("tests", "-m", "browser and not services"), 300),
     Suite("services", ("tests", "-m", "services"), 600),
@@ -63,7 +79,7 @@ def test(
     suite: Annotated[list[str] | None, typer.Option(help="Only these suites.")] = None,
 ) -> None:
     """Run all tests with a real Postgres and a real RabbitMQ. Further arguments go to pytest."""
-    wanted = ["fast"] if fast else suite or [entry.name for entry in SUITES if entry.by_default]
+    wanted = ["fast", "billing"] if fast else suite or [entry.name for entry in SUITES if entry.by_default]
     if unknown := set(wanted) - set(SUITE_NAMES):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: the suites are {', '.join(SUITE_NAMES)}")
     failed = [entry.name for entry in SUITES if entry.name in wanted and not _run_suite(entry, context.args)]
@@ -75,14 +91,17 @@ def test(
 def _run_suite(suite: Suite, arguments: list[str]) -> bool:
     console.rule(f"{suite.name} (budget {suite.budget} s)")
     started = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "-q", *suite.arguments, *arguments]
     try:
-        code = subprocess.run(command, cwd=ROOT, check=False, timeout=suite.budget).returncode  # noqa: S603
+        passed = all(_passes(command, suite.budget) for command in suite.commands(arguments))
     except subprocess.TimeoutExpired:
         console.print(f"[red]{suite.name} took longer than its {suite.budget} s.[/red]")
         return False
     console.print(f"{suite.name}: {time.monotonic() - started:.0f} s")
-    return code == 0
+    return passed
+
+
+def _passes(command: list[str], budget: int) -> bool:
+    return subprocess.run(command, cwd=ROOT, check=False, timeout=budget).returncode == 0  # noqa: S603
 
 
 def bench(context: typer.Context) -> None:

@@ -32,14 +32,11 @@ service = Service(
         on(accounts.UserDisabled, handlers.lock_out, consumer="access", ordered=True),
         on(accounts.UserEnabled, handlers.let_in, consumer="access", ordered=True),
         on(ReferralAttributed, handlers.note_referral),
-    ),
+    ),  # fmt: skip
     every=(
-        Every(30, tasks.finish_checkouts),
-        Every(30, tasks.finish_refunds),
-        Every(30, tasks.follow_accounts),
-        Every(60, tasks.end_grace),
-        Every(60, tasks.end_lost_subscriptions),
-        Every(600, tasks.reconcile_books),
+        *(Every(30, task) for task in (tasks.finish_checkouts, tasks.finish_refunds, tasks.follow_accounts)),
+        *(Every(60, task) for task in (tasks.end_grace, tasks.end_lost_subscriptions)),
+        *(Every(600, task) for task in (tasks.reconcile_books, tasks.check_invariants)),
     ),
     parts=open_parts,
 )

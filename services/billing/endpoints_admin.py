@@ -12,6 +12,7 @@ from services.billing.models import WebhookEvent
 from services.billing.parts import BillingParts
 from services.billing.schemas import (
     DriftRead,
+    InvariantsRead,
     PaymentRead,
     PaymentStatus,
     ReconcileRead,
@@ -19,9 +20,11 @@ from services.billing.schemas import (
     RefundCreate,
     RefundDetail,
     RefundRead,
+    ViolationRead,
     WebhookEventRead,
     WebhookStatus,
 )
+from services.billing.usecases.invariants import find_violations
 from services.billing.usecases.reconcile import reconcile_some
 from services.billing.usecases.refunds import RefundOrder, begin_refund, carry_out_refund
 from services.billing.usecases.webhooks import replay_webhook
@@ -104,3 +107,10 @@ async def reconcile_books(body: ReconcileRequest, runtime: InRuntime) -> Reconci
         parts.worker_database, parts.gateway, heal=body.heal, limit=body.limit, grace=parts.grace
     )
     return ReconcileRead(compared=compared, drifts=[DriftRead.model_validate(drift) for drift in drifts])
+
+
+@router.get("/v1/admin/billing/invariants", access=role("admin"))
+async def check_invariants(session: Read, runtime: InRuntime) -> InvariantsRead:
+    """What must always be true of the books, and what breaks it."""
+    found = await find_violations(session, now=runtime.clock.now())
+    return InvariantsRead(violations=[ViolationRead.model_validate(each) for each in found])

@@ -174,3 +174,14 @@ class DriftRead(_Read):
 class ReconcileRead(BaseModel):
     compared: int
     drifts: list[DriftRead]
+
+
+class ViolationRead(_Read):
+    invariant: str
+    object_id: str
+
+
+class InvariantsRead(BaseModel):
+    """`violations` is empty when the books are sound."""
+
+    violations: list[ViolationRead]

@@ -8,6 +8,7 @@ from services.billing.parts import BillingParts
 from services.billing.usecases.cancellation import change_end, stop_with_account
 from services.billing.usecases.checkout import close_checkout, open_session
 from services.billing.usecases.entitlements import publish_entitlement
+from services.billing.usecases.invariants import find_violations
 from services.billing.usecases.reconcile import reconcile_some
 from services.billing.usecases.refunds import carry_out_refund
 from shared.logging import get_logger
@@ -81,6 +82,14 @@ async def reconcile_books(runtime: Runtime) -> None:
         )
     except PaymentProviderUnavailable as error:
         log.warning("books_not_reconciled", error=str(error))
+
+
+async def check_invariants(runtime: Runtime) -> None:
+    """Broken books are an error in the log, where alerts look, before a customer finds them."""
+    async with runtime.database.read() as session:
+        found = await find_violations(session, now=runtime.clock.now())
+    for violation in found:
+        log.error("billing_invariant_broken", invariant=violation.invariant, object=violation.object_id)
 
 
 async def end_grace(runtime: Runtime) -> None:

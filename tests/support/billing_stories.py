@@ -147,19 +147,14 @@ class Stage:
             body = json.dumps(event).encode()
             answer = await self._web.post(WEBHOOKS, content=body, headers=signed(body))
             assert answer.status_code == 200, answer.text
-        await self.work_off()
-
-    async def work_off(self) -> None:
-        """Retries wait for nothing here; one that can never succeed would go round for ever, so rounds are bounded."""
-        for _ in range(4):
-            await self.shop.svc.runtime.parts.work_off_webhooks()
-            waiting = await self.shop.svc.rows(
-                "UPDATE webhook_events SET next_attempt_at = now() WHERE status = 'RETRY' RETURNING 1"
-            )
-            if not waiting:
-                return
+        await self.shop.svc.runtime.parts.work_off_webhooks()
 
     async def close(self) -> None:
-        """Timers have their say, and what they did at Stripe is told as well."""
+        """What came before its parent is tried again, as it would be later, and the timers have their say."""
+        for _ in range(3):
+            await self.shop.svc.rows(
+                "UPDATE webhook_events SET next_attempt_at = now() WHERE status = 'RETRY' RETURNING 1"
+            )
+            await self.shop.svc.runtime.parts.work_off_webhooks()
         for task in (end_grace, end_lost_subscriptions):
             await task(self.shop.svc.runtime)

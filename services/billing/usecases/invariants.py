@@ -1,0 +1,65 @@
+"""What must be true of the books at any moment. Each rule finds the rows that break it; there must be none.
+
+The database itself refuses two live subscriptions of one user and a refund above the payment; these rules are for what
+no constraint can say. 14 days are longer than any bank debit takes, 3 days longer than Stripe needs to renew.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from shared.database import ReadSession
+
+_RULES = {
+    "paid_without_access": """
+        SELECT s.id::text FROM subscriptions s JOIN billing_customers c USING (user_id)
+         WHERE s.status IN ('active', 'trialing') AND c.entitlement->>'plan_id' IS DISTINCT FROM s.plan_id
+           AND NOT EXISTS (SELECT FROM payments p WHERE p.stripe_subscription_id = s.stripe_subscription_id
+                                                    AND p.dispute_state IN ('needs_response', 'under_review', 'lost'))
+    """,
+    "access_without_subscription": """
+        SELECT c.user_id::text FROM billing_customers c
+         WHERE c.entitlement->>'plan_id' <> 'free'
+           AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.user_id = c.user_id
+                                                         AND s.status IN ('active', 'trialing', 'past_due'))
+    """,
+    "refunds_do_not_add_up": """
+        SELECT p.id::text FROM payments p LEFT JOIN refunds r ON r.payment_id = p.id AND r.status = 'succeeded'
+         GROUP BY p.id HAVING p.amount_refunded <> coalesce(sum(r.amount), 0)
+    """,
+    "status_contradicts_refunds": """
+        SELECT id::text FROM payments
+         WHERE status = 'PAID' AND amount_refunded > 0
+            OR status = 'PARTIALLY_REFUNDED' AND amount_refunded NOT BETWEEN 1 AND amount - 1
+            OR status = 'REFUNDED' AND amount_refunded < amount
+    """,
+    "paid_without_a_moment": """
+        SELECT id::text FROM payments
+         WHERE (status IN ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED')) <> (paid_at IS NOT NULL)
+    """,
+    "payment_stuck": """
+        SELECT id::text FROM payments WHERE status = 'PROCESSING' AND updated_at < :now - interval '14 days'
+    """,
+    "renewal_missing": """
+        SELECT id::text FROM subscriptions
+         WHERE status IN ('active', 'trialing') AND period_end < :now - interval '3 days'
+    """,
+    "webhook_dead": "SELECT id::text FROM webhook_events WHERE status = 'DEAD'",
+}
+_QUERIES = {name: text(query) for name, query in _RULES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    invariant: str
+    object_id: str
+
+
+async def find_violations(session: ReadSession, *, now: datetime, limit: int = 100) -> list[Violation]:
+    """Every broken rule with the rows that break it, at most `limit` of each."""
+    found = []
+    for name, query in _QUERIES.items():
+        rows = await session.scalars(query, {"now": now} if ":now" in _RULES[name] else {})
+        found += [Violation(name, str(object_id)) for object_id in rows.all()[:limit]]
+    return found
