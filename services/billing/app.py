@@ -7,16 +7,15 @@ from services.billing.models import Base
 from services.billing.parts import open_parts
 from services.billing.settings import BillingSettings
 from services.billing.usecases.published import PUBLISHED
-from shared.contracts import accounts
-from shared.contracts.community import ReferralAttributed
+from shared.contracts import accounts, community
 from shared.events.event import on
 from shared.routing import Router
 from shared.service import Service
 from shared.timers import Every
 
 router = Router()
-router.include(endpoints.router)
-router.include(endpoints_admin.router)
+for part in (endpoints, endpoints_admin):
+    router.include(part.router)
 
 service = Service(
     name="billing",
@@ -31,8 +30,8 @@ service = Service(
         on(accounts.UserEmailChanged, handlers.note_email),
         on(accounts.UserDisabled, handlers.lock_out, consumer="access", ordered=True),
         on(accounts.UserEnabled, handlers.let_in, consumer="access", ordered=True),
-        on(ReferralAttributed, handlers.note_referral),
-    ),  # fmt: skip
+        on(community.ReferralAttributed, handlers.note_referral),
+    ),
     every=(
         *(Every(30, task) for task in (tasks.finish_checkouts, tasks.finish_refunds, tasks.follow_accounts)),
         *(Every(60, task) for task in (tasks.end_grace, tasks.end_lost_subscriptions)),
