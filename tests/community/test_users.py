@@ -3,6 +3,7 @@
 import pytest
 
 from services.community.affiliates.usecases.balances import find_differences
+from services.community.forum.usecases.recounting import find_drift
 from shared.contracts.accounts import UserDisabled, UserEnabled, UserUpdated
 from shared.ids import new_id
 from tests.support.community import Money
@@ -172,6 +173,8 @@ async def test_erasing_a_user_does_what_a_cascade_would(village, content):
     assert (thread["score"], thread["comment_count"]) == (0, 1 if content == "blank" else 2)
     assert (thread["accepted_comment_id"] is None) == (content == "blank")
     assert await traces(village, user) == {"user_standing.user_id"}
+    async with village.svc.runtime.database.read() as session:
+        assert await find_drift(session) == []
     words = await village.svc.rows("SELECT content FROM comment_revisions")
     assert len(words) == (0 if content == "blank" else 1)
 
