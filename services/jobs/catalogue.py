@@ -40,9 +40,7 @@ ANNOUNCED = (
     _ai("voiceover", "Voiceover", "Speech from a text.", voiceover_seconds=30),
     _ai("subtitles", "Subtitles", "Captions for a film.", export_seconds=30),
     _studio("video-editor", "Video editor", "Trim, join, crop and caption films.", export_seconds=30),
-    _studio("collage", "Collage", "Several pictures on one sheet."),
     _studio("instagram", "Instagram", "Pictures and carousels in the sizes of Instagram."),
-    _studio("resize", "Resize", "A picture or film in another size."),
     _studio("thumbnail", "Thumbnail", "A cover picture for a film."),
     _studio("gif", "GIF", "A short loop from a film."),
     _studio("audio-mix", "Audio mix", "Voice and music in balance."),
@@ -106,7 +104,7 @@ def plan_work(tool: Tool, prompt: str | None, options: dict[str, Any], inputs: i
     except InvalidInput as refused:
         # Too long a prompt is a field's fault, not a body's size.
         problem = media_refused("INVALID_INPUT", refused.message)
-        problem.errors = [{"field": "prompt", "code": refused.code.lower(), "detail": refused.message}]
+        problem.errors = [{"field": refused.field, "code": refused.code.lower(), "detail": refused.message}]
         raise problem from refused
     units = {metric: amount for metric, amount in tool.units(chosen).items() if amount > 0}
     return Plan(tool, chosen.model_dump(mode="json"), units, tool.est_seconds(chosen))

@@ -96,8 +96,8 @@ SEED_ITEMS: tuple[SeedItem, ...] = (
     ),
     SeedItem(
         "Which tools are available?",
-        "Memes and images work today. Reels, avatar, voiceover, subtitles, the video editor, collage and the others are in "
-        "the catalogue and show there as soon as they are available.",
+        "Memes, images, resize and collage work today. Reels, avatar, voiceover, subtitles, the video editor and the "
+        "others are in the catalogue and show there as soon as they are available.",
         "tools",
     ),
     SeedItem(

@@ -19,10 +19,13 @@ _SUFFIX = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 
 
 def save(image: Image.Image, workdir: Path, stem: str, form: Format) -> OutputFile:
-    """Write an opaque picture into the work folder; it carries no metadata of the picture it was made from."""
+    """Write a picture into the work folder; it carries no metadata of the picture it was made from.
+
+    An RGBA picture keeps its transparency, except as JPEG, which has none.
+    """
     name = stem + _SUFFIX[form]
     path = workdir / name
-    clean = image.convert("RGB")
+    clean = image.convert("RGBA" if image.mode == "RGBA" and form != "jpeg" else "RGB")
     clean.info = {}
     clean.save(path, format=form.upper(), **_ENCODING[form])
     return OutputFile(path, name, "image", f"image/{form}", image.width, image.height)

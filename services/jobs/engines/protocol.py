@@ -11,11 +11,12 @@ InvalidInputCode = Literal["INVALID_INPUT", "UNSUPPORTED_MEDIA", "INPUT_TOO_LARG
 
 
 class InvalidInput(Exception):
-    """The job can never succeed as asked; `message` is written for the user."""
+    """The job can never succeed as asked; `message` is written for the user, `field` is the one it is about."""
 
-    def __init__(self, message: str, code: InvalidInputCode = "INVALID_INPUT") -> None:
+    def __init__(self, message: str, code: InvalidInputCode = "INVALID_INPUT", *, field: str = "prompt") -> None:
         super().__init__(message)
         self.code: InvalidInputCode = code
+        self.field = field
         self.message = message
 
 

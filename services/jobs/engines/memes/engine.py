@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from services.jobs.engines import emoji, text, typeset
+from services.jobs.engines.framing import opaque
 from services.jobs.engines.media import open_picture
 from services.jobs.engines.memes import templates
 from services.jobs.engines.memes.options import MAX_CAPTIONS, MemeOptions, captions, check
@@ -76,16 +77,8 @@ def _picture(ctx: Context, index: int, template: str | None, width: int) -> Imag
     kept = min(max(ratio, _NARROWEST), _TALLEST)
     size = (width, round(width * kept))
     if ratio != kept:
-        return ImageOps.pad(_opaque(opened), size, Image.Resampling.LANCZOS, color="#16131f")
-    return _opaque(opened.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0))
-
-
-def _opaque(picture: Image.Image) -> Image.Image:
-    """Transparent parts become white, as a picture looks on a page."""
-    if picture.mode != "RGBA":
-        return picture
-    ground = Image.new("RGBA", picture.size, "#ffffff")
-    return Image.alpha_composite(ground, picture).convert("RGB")
+        return ImageOps.pad(opaque(opened), size, Image.Resampling.LANCZOS, color="#16131f")
+    return opaque(opened.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0))
 
 
 def _panels(pictures: list[Image.Image], wanted: list[str], width: int) -> Sheet:
