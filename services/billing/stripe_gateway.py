@@ -109,6 +109,12 @@ class StripeGateway:
     async def list_invoice_ids(self, customer_id: str) -> list[str]:
         return await _ids_of(self._v1.invoices.list_async, {"customer": customer_id})
 
+    async def list_invoice_ids_of(self, intent_id: str) -> list[str]:
+        """The invoices that a payment intent pays; one, or none for a payment without an invoice."""
+        payment = {"type": "payment_intent", "payment_intent": intent_id}
+        found = await _asked(self._v1.invoice_payments.list_async, {"payment": payment})
+        return [str(entry["invoice"]) for entry in found["data"]]
+
     async def list_subscription_ids(self, customer_id: str) -> list[str]:
         return await _ids_of(self._v1.subscriptions.list_async, {"customer": customer_id, "status": "all"})
 

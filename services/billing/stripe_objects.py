@@ -191,8 +191,6 @@ class IntentSnapshot(StripeModel):
     def failure_code(self) -> str:
         """Why the attempt failed, in Stripe's words."""
         error = self.last_payment_error
-        if error is None and self.status == "requires_action":
-            return "authentication_required"
         return (error and (error.decline_code or error.code)) or "payment_failed"
 
 

@@ -81,6 +81,21 @@ async def test_a_delayed_payment_grants_when_the_money_comes_and_not_before(shop
     assert (await shop.entitlement(user))["plan_id"] == "viral"
 
 
+async def test_a_renewal_by_bank_debit_is_under_way_before_it_is_paid(shop):
+    user = await shop.register()
+    checkout = await shop.checkout(user)
+    await shop.pay(checkout["session_id"], "delayed")
+    await shop.settle()
+    [row] = await shop.svc.rows("SELECT period_end FROM subscriptions")
+    until = row["period_end"] - shop.svc.clock.now()
+    await shop.advance(until.total_seconds() / 86400 + 0.5)
+    newest, _ = await shop.payments(user)
+    assert (newest["kind"], newest["status"]) == ("subscription_cycle", "PROCESSING")
+    await shop.advance(2)
+    assert [payment["status"] for payment in await shop.payments(user)] == ["PAID", "PAID"]
+    assert await shop.svc.published("payment.failed") == []
+
+
 async def test_a_delayed_payment_that_bounces_takes_the_plan_away(shop):
     user = await shop.register()
     checkout = await shop.checkout(user)

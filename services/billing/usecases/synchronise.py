@@ -128,6 +128,12 @@ async def _payment_of(books: Books, snapshot: InvoiceSnapshot, subscription: Sub
     return payment
 
 
+async def sync_intent(books: Books, intent_id: str) -> None:
+    """A payment under way: its invoice says what it is for."""
+    for invoice_id in await books.gateway.list_invoice_ids_of(intent_id):
+        await sync_invoice(books, invoice_id)
+
+
 async def _plan_paid_for(books: Books, snapshot: InvoiceSnapshot, subscription: Subscription) -> tuple[str, str]:
     """Plan and interval that the invoice names, since the subscription may have changed again; else what it has now."""
     name = await repository.find_lookup_key(books.session, snapshot.price_id or "")

@@ -16,7 +16,13 @@ from services.billing.stripe_gateway import BadSignature, StripeGateway, check_s
 from services.billing.stripe_objects import EventSnapshot, id_of
 from services.billing.usecases.disputes import sync_dispute
 from services.billing.usecases.refunds import sync_refund, sync_refunds_of
-from services.billing.usecases.synchronise import Books, sync_invoice, sync_session, sync_subscription
+from services.billing.usecases.synchronise import (
+    Books,
+    sync_intent,
+    sync_invoice,
+    sync_session,
+    sync_subscription,
+)
 from shared.database import Database, WriteSession
 from shared.errors import Conflict
 from shared.ids import new_id
@@ -62,6 +68,8 @@ HANDLED: dict[str, Sync] = {
     "checkout.session.expired": sync_session,
     "checkout.session.async_payment_succeeded": sync_session,
     "checkout.session.async_payment_failed": sync_session,
+    "payment_intent.processing": sync_intent,
+    "invoice.finalized": sync_invoice,
     "invoice.paid": sync_invoice,
     "invoice.payment_failed": sync_invoice,
     "invoice.voided": sync_invoice,
@@ -150,11 +158,14 @@ async def _process(database: Database, gateway: StripeGateway, row: dict[str, An
                 await HANDLED[event.type](books, _target_of(event))
         except ObjectMissing:
             status, note = "IGNORED", "gone at Stripe"
-        marked = await session.execute(
-            _DONE, {"id": row["id"], "attempts": row["attempts"], "status": status, "note": note}
-        )
-        if marked.rowcount != 1:  # type: ignore[attr-defined]
-            raise LeaseLost
+        await _mark_done(session, {"id": row["id"], "attempts": row["attempts"], "status": status, "note": note})
+
+
+async def _mark_done(session: WriteSession, values: dict[str, Any]) -> None:
+    """Raises LeaseLost when the event is no longer ours; the transaction then takes everything back."""
+    marked = await session.execute(_DONE, values)
+    if marked.rowcount != 1:  # type: ignore[attr-defined]
+        raise LeaseLost
 
 
 def _target_of(event: EventSnapshot) -> str:
