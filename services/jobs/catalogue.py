@@ -40,7 +40,6 @@ ANNOUNCED = (
     _ai("voiceover", "Voiceover", "Speech from a text.", voiceover_seconds=30),
     _ai("subtitles", "Subtitles", "Captions for a film.", export_seconds=30),
     _studio("video-editor", "Video editor", "Trim, join, crop and caption films.", export_seconds=30),
-    _studio("instagram", "Instagram", "Pictures and carousels in the sizes of Instagram."),
     _studio("thumbnail", "Thumbnail", "A cover picture for a film."),
     _studio("gif", "GIF", "A short loop from a film."),
     _studio("audio-mix", "Audio mix", "Voice and music in balance."),

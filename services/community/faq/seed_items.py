@@ -96,7 +96,7 @@ SEED_ITEMS: tuple[SeedItem, ...] = (
     ),
     SeedItem(
         "Which tools are available?",
-        "Memes, images, resize and collage work today. Reels, avatar, voiceover, subtitles, the video editor and the "
+        "Memes, images, resize, collage and instagram work today. Reels, avatar, voiceover, subtitles, the video editor and the "
         "others are in the catalogue and show there as soon as they are available.",
         "tools",
     ),

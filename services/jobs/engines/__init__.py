@@ -9,6 +9,7 @@ Types are in `protocol`.
 from services.jobs.engines import emoji, fonts
 from services.jobs.engines.collage import engine as collage
 from services.jobs.engines.images import engine as images
+from services.jobs.engines.instagram import engine as instagram
 from services.jobs.engines.memes import engine as memes
 from services.jobs.engines.memes import templates
 from services.jobs.engines.protocol import Context, InputFile, InvalidInput, Output, OutputFile, Tool
@@ -16,7 +17,9 @@ from services.jobs.engines.resize import engine as resize
 
 __all__ = ["TOOLS", "Context", "InputFile", "InvalidInput", "Output", "OutputFile", "Tool", "warm"]
 
-TOOLS: dict[str, Tool] = {tool.id: tool for tool in (memes.TOOL, images.TOOL, resize.TOOL, collage.TOOL)}
+TOOLS: dict[str, Tool] = {
+    tool.id: tool for tool in (memes.TOOL, images.TOOL, resize.TOOL, collage.TOOL, instagram.TOOL)
+}
 
 
 def warm() -> None:

@@ -1,0 +1,1 @@
+"""Pictures for Instagram: posts, carousels, stories and reel covers."""
