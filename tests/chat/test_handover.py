@@ -89,7 +89,7 @@ async def test_a_takeover_ends_the_answer_that_is_being_written_and_its_readers_
         assert (refused.status_code, refused.json()["code"]) == (409, "person_answers")
 
 
-@pytest.mark.parametrize("turns", [40, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("turns", [40, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 async def test_after_a_takeover_the_assistant_adds_nothing_however_the_race_goes(turns):
     """R18: the takeover comes at any moment of the answer; what was there when it committed is all there ever is."""
     swift = {"word_seconds": 0.0005, "coalesce_seconds": 0.0005, "items": 1}
