@@ -57,6 +57,28 @@ async def test_a_meme_runs_from_order_to_file(live, creator):
     assert usage["ai_generations"] | {"resets_at": ""} == {"used": 1, "reserved": 0, "limit": 10, "resets_at": ""}
 
 
+async def test_studio_tools_run_from_order_to_files(live, creator):
+    photos = [await upload(creator, picture()) for _ in range(2)]
+    sizes = {"resize": (1080, 1080), "collage": (1080, 1080), "instagram": (1080, 1350)}
+    for used, (tool, size) in enumerate(sizes.items(), start=1):
+        options = {"height": 1080, "fit": "blur"} if tool == "resize" else {}
+        body = {"tool": tool, "options": options, "input_files": photos}
+        answer = await creator.post("/v1/studio/jobs", json=body)
+        assert answer.status_code == 202, answer.text
+        done = await until(creator, answer.json()["id"])
+        assert done["status"] == "COMPLETED", done
+        for file in done["result"]["files"]:
+            content = (await creator.get(file["url"])).content
+            assert Image.open(io.BytesIO(content)).size == size
+        assert len(done["result"]["files"]) == (1 if tool == "collage" else 2)
+        assert (await creator.get("/v1/jobs/usage")).json()["studio_jobs"]["used"] == used
+
+
+async def test_a_studio_order_without_pictures_names_the_field_it_lacks(creator):
+    answer = await creator.post("/v1/studio/jobs", json={"tool": "collage"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "input_files")
+
+
 async def test_whoever_prefers_to_wait_gets_the_result_at_once(creator):
     headers = {"Prefer": "wait=15", "Idempotency-Key": "k"}
     answer = await order(creator, "images", prompt="A quiet evening by the sea", headers=headers, seed=3)
