@@ -14,9 +14,8 @@ from shared.service import Service
 from shared.timers import Every
 
 router = Router()
-for part in (endpoints, endpoints_admin):
-    router.include(part.router)
-
+router.include(endpoints.router)
+router.include(endpoints_admin.router)
 service = Service(
     name="billing",
     paths=("/v1/billing/*", "/v1/webhooks/stripe", "/api/checkout/create-session", "/v1/admin/billing/*"),

@@ -108,7 +108,8 @@ async def play(stage, story, seeds):
     assert comparable(await dump_of(stage.shop, deaf.user)) == expected, "reconciled"
 
 
-QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None, "print_blob": True}
+# The same stories each time: what fails here fails everywhere. More of them: raise `max_examples` by hand.
+QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None, "derandomize": True}
 
 
 @settings(max_examples=3, **QUIET)
@@ -119,9 +120,9 @@ async def test_a_few_stories_end_alike_however_they_are_told(stage, story, seeds
 
 @pytest.mark.slow
 @pytest.mark.timeout(1100)
-@settings(max_examples=100, **QUIET)
+@settings(max_examples=20, **QUIET)
 @given(story=stories, seeds=schedules(SHUFFLED))
-async def test_five_hundred_tellings_and_a_lost_one_each_end_alike(stage, story, seeds):
+async def test_a_hundred_tellings_and_a_lost_one_each_end_alike(stage, story, seeds):
     await play(stage, story, seeds)
 
 
