@@ -64,10 +64,17 @@ class AmqpTransport:
         self._consumers: dict[str, tuple[_Consumer, asyncio.Task[None]]] = {}
 
     async def send(self, service: str, rows: Sequence[OutboxRow]) -> dict[int, str | None]:  # noqa: ARG002
-        """Publish all at once on one channel, which keeps their order, and wait for every confirm."""
+        """Publish and wait for every confirm: subjects beside each other, the events of one subject one by one.
+
+        A full queue that is drained meanwhile refuses an event and takes the next: sent together they would change
+        places. One subject's events leave at a confirm's pace, some hundreds a second.
+        """
         exchange = await (await self._publishing()).get_exchange(EXCHANGE, ensure=False)
-        results = await asyncio.gather(*(self._publish(exchange, row) for row in rows))
-        failures = {row.id: result for row, result in zip(rows, results, strict=True) if result is not None}
+        by_subject: dict[str, list[OutboxRow]] = {}
+        for row in rows:
+            by_subject.setdefault(row.subject, []).append(row)
+        found = await asyncio.gather(*(self._publish_in_order(exchange, each) for each in by_subject.values()))
+        failures = {row_id: failure for each in found for row_id, failure in each.items()}
         if any(not isinstance(failure, DeliveryError) for failure in failures.values()):
             # A frozen broker answers nothing; only a new connection can tell whether it lives.
             await self.close_publisher()
@@ -121,6 +128,16 @@ class AmqpTransport:
                 await self.close_publisher()
                 raise TransportDown(_reason(error)) from error
             return self._channel
+
+    async def _publish_in_order(
+        self, exchange: AbstractExchange, rows: Sequence[OutboxRow]
+    ) -> dict[int, BaseException]:
+        """What failed, by row; behind a failure nothing is sent."""
+        for position, row in enumerate(rows):
+            failure = await self._publish(exchange, row)
+            if failure is not None:
+                return {later.id: failure for later in rows[position:]}
+        return {}
 
     async def _publish(self, exchange: AbstractExchange, row: OutboxRow) -> BaseException | None:
         try:
