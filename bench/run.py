@@ -13,6 +13,7 @@ from rich.console import Console
 from bench import events, http, jobs, logins, start
 from bench.board import Figure, markdown_of, table_of
 from bench.settings import Settings
+from shared.logging import configure_logging
 
 BENCHES: dict[str, Callable[[Settings], list[Figure]]] = {
     "http": http.measure,
@@ -26,6 +27,7 @@ FIGURES = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 def run_benches(names: list[str], settings: Settings, console: Console) -> list[Figure]:
     """Measure one kind after the other and show the figures as they come."""
+    configure_logging(level="CRITICAL")
     figures = []
     for name in names:
         began = time.monotonic()
