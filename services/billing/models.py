@@ -53,6 +53,7 @@ class Customer(Dated, Base):
     registered_at: Mapped[datetime]
     entitlement_version: Mapped[int] = mapped_column(server_default=text("0"))
     entitlement: Mapped[dict[str, Any] | None]
+    email_fingerprint: Mapped[str | None]
     disabled_at: Mapped[datetime | None]
     referral_id: Mapped[UUID | None]
     reconciled_at: Mapped[datetime | None]
@@ -94,10 +95,14 @@ class Checkout(Dated, Base):
     request_key: Mapped[str | None]
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
     discount_percent: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    trial_days: Mapped[int] = mapped_column(Integer, server_default=text("0"))
 
 
 class Subscription(Dated, Base):
-    """A Stripe subscription as of its last fetch. At most one per user is live, by index."""
+    """A Stripe subscription as of its last fetch. At most one per user is live, by index.
+
+    `next_plan_id` is what it changes to at `next_plan_at`; `paused_from` is when an unpaid pause takes the plan away.
+    """
 
     __tablename__ = "subscriptions"
     __table_args__ = (
@@ -126,6 +131,12 @@ class Subscription(Dated, Base):
     past_due_since: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     stopped_with_account: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    stripe_schedule_id: Mapped[str | None]
+    next_plan_id: Mapped[str | None]
+    next_interval: Mapped[str | None]
+    next_plan_at: Mapped[datetime | None]
+    paused_from: Mapped[datetime | None]
+    trial_warned_for: Mapped[datetime | None]
     version: Mapped[int]
 
 
@@ -162,6 +173,9 @@ class Payment(Dated, Base):
     dispute_state: Mapped[str] = mapped_column(server_default=text("'none'"))
     failure_code: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    previous_plan_id: Mapped[str | None]
+    prorated_at: Mapped[datetime | None]
+    hosted_url: Mapped[str | None]
     metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     paid_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(server_default=text("1"))
@@ -175,6 +189,61 @@ class Payment(Dated, Base):
         """What is left of the amount without tax, after refunds, pro rata: the base of commissions."""
         net = self.amount - self.amount_tax
         return net * self.refundable // self.amount if self.amount else 0
+
+
+class PaymentAttempt(Base):
+    """One try of Stripe's to collect a payment, with what came of it and when it tries again (None: never)."""
+
+    __tablename__ = "payment_attempts"
+
+    payment_id: Mapped[UUID] = mapped_column(ForeignKey("payments.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    outcome: Mapped[str]
+    code: Mapped[str | None]
+    next_attempt_at: Mapped[datetime | None]
+    at: Mapped[datetime]
+
+
+class PlanChange(Dated, Base):
+    """A change of plan as it was offered, or as it was begun and what came of it.
+
+    An offer keeps the moment it was calculated for, so that the charge can equal it to the cent. At most one change of
+    a subscription is under way, by index; its id names the calls to Stripe.
+    """
+
+    __tablename__ = "plan_changes"
+    __table_args__ = (
+        CheckConstraint(_one_of("kind", ("now", "period_end", "in_trial", "stay")), "kind"),
+        CheckConstraint(_one_of("status", ("offered", "begun", "done", "failed")), "status"),
+        UniqueConstraint("user_id", "request_key", name="plan_changes_request_key"),
+        Index("plan_changes_one_begun_key", "subscription_id", unique=True, postgresql_where=text("status = 'begun'")),
+        Index("plan_changes_subscription_id_idx", "subscription_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id", ondelete="CASCADE"))
+    subscription_version: Mapped[int]
+    plan_id: Mapped[str]
+    interval: Mapped[str]
+    kind: Mapped[str]
+    status: Mapped[str]
+    proration_date: Mapped[datetime]
+    amount_due: Mapped[int]
+    request_key: Mapped[str | None]
+    error: Mapped[str | None]
+
+
+class Trial(Base):
+    """A person's one trial: reserved with its checkout, used up once it started. `person` is an e-mail fingerprint."""
+
+    __tablename__ = "trials"
+
+    person: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    checkout_id: Mapped[UUID] = mapped_column(index=True)
+    started_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
 
 
 class Refund(Dated, Base):
