@@ -1,11 +1,12 @@
 """Routers that are closed by default: a route without an access policy cannot be written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 
 from shared.errors import Forbidden, FreshLoginRequired
@@ -85,14 +86,33 @@ def role(*names: str, fresh: bool = True) -> Access:
 
 
 class Router:
-    """A router whose verbs demand `access=`; the other options are FastAPI's own."""
+    """A router whose verbs demand `access=`; the other options are FastAPI's own.
+
+    It declares; `attach` makes the routes the app's own. FastAPI's inclusion would match each request twice.
+    """
 
     def __init__(self, **options: Any) -> None:
-        self.routes = APIRouter(**options)
+        self._options = options
+        self._declared: list[tuple[str, Callable[..., Any], dict[str, Any]]] = []
+
+    @cached_property
+    def routes(self) -> Sequence[APIRoute]:
+        """The declared routes, for whoever walks them. Declare nothing afterwards."""
+        router = APIRouter()
+        self._declare_on(router.add_api_route)
+        return [route for route in router.routes if isinstance(route, APIRoute)]
+
+    def attach(self, app: FastAPI) -> None:
+        """Put the declared routes on the app."""
+        self._declare_on(app.add_api_route)
+
+    def _declare_on(self, add: Callable[..., None]) -> None:
+        for path, endpoint, options in self._declared:
+            add(path, endpoint, **options)
 
     def include(self, other: "Router") -> None:
-        """Take over another router's routes one by one, so that whoever walks them meets nothing but routes."""
-        self.routes.routes.extend(other.routes.routes)
+        """Take over another router's routes."""
+        self._declared.extend(other._declared)  # noqa: SLF001 - of the same class
 
     def get(self, path: str, *, access: Access, **options: Any) -> Callable[[Endpoint], Endpoint]:
         return self._route("GET", path, access, options)
@@ -111,7 +131,13 @@ class Router:
 
     def _route(self, method: str, path: str, access: Access, options: dict[str, Any]) -> Callable[[Endpoint], Endpoint]:
         dependencies = [Depends(access), *options.pop("dependencies", ())]
-        return self.routes.api_route(path, methods=[method], dependencies=dependencies, **options)
+        options = {**self._options, **options, "methods": [method], "dependencies": dependencies}
+
+        def declare(endpoint: Endpoint) -> Endpoint:
+            self._declared.append((path, endpoint, options))
+            return endpoint
+
+        return declare
 
 
 def access_of(route: APIRoute) -> Access | None:

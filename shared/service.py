@@ -71,8 +71,8 @@ def _routed(name: str, router: Router, body_limits: Mapping[str, int], **options
         **options,
     )
     problems.install(app)
-    app.include_router(router.routes)
-    app.include_router(health.router.routes)
+    router.attach(app)
+    health.router.attach(app)
     app.add_middleware(Envelope, service=name, body_limits=body_limits)
     return app
 

@@ -7,7 +7,8 @@ request with a credential is checked by accounts, in process, and carries a toke
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -26,12 +27,14 @@ from shared.settings import Settings
 
 FIRST_BYTE_SECONDS = 60
 MAX_HEADER_BYTES = 32 * 1024
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-}
-FORGEABLE = re.compile(r"x-(identity-token|user|auth|internal|tenant|forwarded)(-.*)?|forwarded|x-real-ip|connection")
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+FORGEABLE = re.compile(
+    r"x-(identity-token|user|auth|internal|tenant|forwarded)(-.*)?|forwarded|x-real-ip|connection|x-request-id"
+)
 
 Verify = Callable[..., Awaitable[Any]]
 log = get_logger(__name__)
@@ -114,20 +117,17 @@ class Gateway:
 
     async def _forward(self, app: ASGIApp, scope: Scope, receive: Receive, exchange: "_Exchange") -> None:
         """Run the app; one that says nothing in time is answered for, one that has begun takes what it needs."""
-        serving = asyncio.ensure_future(app(scope, receive, exchange.send))
-        begun = asyncio.ensure_future(exchange.begun.wait())
         try:
-            await asyncio.wait({serving, begun}, timeout=FIRST_BYTE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if not exchange.begun.is_set() and not serving.done():
-                raise GatewayTimeout
-            with contextlib.suppress(TooLarge):
-                await serving
-            if exchange.refusal is not None:
-                raise exchange.refusal
-        finally:
-            begun.cancel()
-            if not serving.done():
-                serving.cancel()
+            async with asyncio.timeout(FIRST_BYTE_SECONDS) as patience:
+                exchange.patience = patience
+                with contextlib.suppress(TooLarge):
+                    await app(scope, receive, exchange.send)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            raise GatewayTimeout from None
+        if exchange.refusal is not None:
+            raise exchange.refusal
 
     def _limit(self, owner: str, path: str) -> int:
         fitting = [(prefix, limit) for prefix, limit in self._limits[owner].items() if path.startswith(prefix)]
@@ -154,7 +154,9 @@ class _Exchange:
     """One request's way back: adds the headers every answer carries, and knows whether it has begun."""
 
     def __init__(self, request_id: str, origin: str | None, send: Send) -> None:
-        self.begun = asyncio.Event()
+        self.begun = False
+        # Ends the wait for the first byte; set while an app is running.
+        self.patience: asyncio.Timeout | None = None
         self.origin = origin
         self.refusal: Problem | None = None
         self._request_id, self._send = request_id, send
@@ -178,23 +180,34 @@ class _Exchange:
         return counted
 
     async def send(self, message: Message) -> None:
-        if self.refusal is not None and not self.begun.is_set():
+        if self.refusal is not None and not self.begun:
             # The app may answer its own way to a body that was cut off; the refusal is the answer.
             return
         if message["type"] == "http.response.start":
-            self.begun.set()
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self._request_id
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
-            if self.origin:
-                headers["Access-Control-Allow-Origin"] = self.origin
-                headers["Access-Control-Allow-Credentials"] = "true"
-                headers.add_vary_header("Origin")
+            self._begin()
+            message["headers"] = self._dressed(message.get("headers", ()))
         await self._send(message)
 
+    def _begin(self) -> None:
+        self.begun = True
+        if self.patience is not None and not self.patience.expired():
+            self.patience.reschedule(None)
+
+    def _dressed(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The app's headers with the request's id, and those of ours that it didn't set itself."""
+        headers = [(name, value) for name, value in given if name != b"x-request-id"]
+        present = {name for name, _ in headers}
+        headers += [header for header in SECURITY_HEADERS if header[0] not in present]
+        headers.append((b"x-request-id", self._request_id.encode()))
+        if self.origin:
+            allowed = MutableHeaders(raw=headers)
+            allowed["Access-Control-Allow-Origin"] = self.origin
+            allowed["Access-Control-Allow-Credentials"] = "true"
+            allowed.add_vary_header("Origin")
+        return headers
+
     async def fail(self, problem: Problem, scope: Scope, receive: Receive) -> None:
-        if self.begun.is_set():
+        if self.begun:
             raise problem
         self.refusal = None
         body = orjson.dumps(problem.body(self._request_id))
@@ -204,12 +217,13 @@ class _Exchange:
 
 def _clean(scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
     """Headers without anything that could be taken for ours, however it is spelled, plus the request's id."""
-    kept = []
-    for name, value in scope["headers"]:
-        plain = name.decode("latin-1").lower().replace("_", "-")
-        if not FORGEABLE.fullmatch(plain) and plain != "x-request-id":
-            kept.append((name, value))
+    kept = [header for header in scope["headers"] if not _is_forgeable(header[0])]
     return [*kept, (b"x-request-id", request_id.encode())]
+
+
+@lru_cache(maxsize=4096)
+def _is_forgeable(name: bytes) -> bool:
+    return FORGEABLE.fullmatch(name.decode("latin-1").lower().replace("_", "-")) is not None
 
 
 def _json(body: dict[str, Any]) -> Response:

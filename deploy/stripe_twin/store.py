@@ -11,6 +11,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from shared.database import check_open
+
 Connection = AsyncConnection[dict[str, Any]]
 WRITE_LOCK = 7_305_721
 TABLES = ("objects", "deliveries", "idempotency", "faults", "schedule", "knobs")
@@ -47,7 +49,7 @@ class Store:
             max_size=6,
             open=False,
             kwargs={"autocommit": True, "row_factory": dict_row},
-            check=AsyncConnectionPool.check_connection,
+            check=check_open,
         )
 
     async def open(self) -> None:

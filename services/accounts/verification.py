@@ -27,6 +27,8 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Routes of staff ask for a fresh token whatever the method.
 FRESH_PREFIX = "/v1/admin/"
 REUSED_WHILE_SECONDS_LEFT = 30
+# Well below the age at which services find a token too old for a state change.
+REUSED_FRESH_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ async def verify(
         if from_cookie and method not in SAFE_METHODS:
             check_origin(headers, settings)
         now = runtime.clock.now()
-        credential = await _known(runtime, secret, network_of(client_ip), now)
+        credential = await _known(runtime, secret, client_ip, now)
         limits = _spend(parts, credential)
         parts.key_use.note(credential.key_id, now)
         fresh = method not in SAFE_METHODS or path.startswith(FRESH_PREFIX)
@@ -114,13 +116,14 @@ def check_origin(headers: Mapping[str, str], settings: AccountsSettings) -> None
         raise CrossOrigin
 
 
-async def _known(runtime: "Runtime", secret: str, network: str, now: datetime) -> Credential:
+async def _known(runtime: "Runtime", secret: str, client_ip: str, now: datetime) -> Credential:
     """The credential from memory or the database. Networks that send one bad secret after the other are slowed."""
     parts: Parts = runtime.parts
     key = hashlib.sha256(secret.encode()).digest()
     known = parts.credentials.find(key, now)
     if known is not None:
         return known
+    network = network_of(client_ip)
     if parts.bad_credentials.is_spent(network):
         raise RateLimited(1, "Too many bad credentials from your network.")
     revision = parts.credentials.revision
@@ -144,11 +147,11 @@ def _spend(parts: "Parts", credential: Credential) -> dict[str, str]:
 
 
 def _token(parts: "Parts", credential: Credential, audience: str, now: datetime, *, fresh: bool) -> str:
-    """A token for the audience. Safe requests share one while half its life is left; others get their own, so that a
-    service can tell how recently the caller was checked."""
+    """A token for the audience. Safe requests share one while half its life is left; others get one of this second,
+    so that a service can tell how recently the caller was checked."""
     wall = time.time()
     token, expires_at = credential.tokens.get(audience, ("", 0.0))
-    if not fresh and expires_at - wall >= REUSED_WHILE_SECONDS_LEFT:
+    if expires_at - wall >= (TOKEN_LIFETIME_SECONDS - REUSED_FRESH_SECONDS if fresh else REUSED_WHILE_SECONDS_LEFT):
         return token
     claims = {
         **credential.claims,

@@ -44,21 +44,18 @@ Words = Annotated[str | None, Query(min_length=1, max_length=100, pattern=r"^[^\
 
 
 @router.post("/v1/chat/sessions", access=visitor, status_code=201)
-async def start_session(
-    body: StartSession, speaker: Newcomer, session: Write, parts: Parts, response: Response
-) -> StartedSession:
+async def start_session(body: StartSession, speaker: Newcomer, parts: Parts, response: Response) -> StartedSession:
     """A visitor gets the conversation's token, this once, also as the cookie `chat_session`."""
     if speaker.user_id is None:
         await _limit_newcomers(parts, speaker)
-    now = parts.runtime.clock.now()
-    chat, token = await sessions.start_session(session, speaker, body.context, body.locale, now)
+    chat, token = await sessions.start_session(parts.runtime.database, speaker, body.context, body.locale)
     if token:
         secure = parts.settings.public_url.startswith("https://")
         response.set_cookie(
             TOKEN_COOKIE, token, max_age=YEAR_SECONDS, httponly=True, secure=secure, samesite="lax", path="/v1/chat"
         )
-    response.headers["Location"] = f"/v1/chat/sessions/{chat.id}"
-    return StartedSession(session=SessionRead.of(chat), session_token=token)
+    response.headers["Location"] = f"/v1/chat/sessions/{chat['id']}"
+    return StartedSession(session=SessionRead(**chat), session_token=token)
 
 
 async def _limit_newcomers(parts: Parts, speaker: Speaker) -> None:
@@ -115,8 +112,10 @@ async def claim_session(body: ClaimSession, caller: Caller, session: Write, part
 
 
 @router.get("/v1/chat/sessions/{session_id}", access=visitor)
-async def read_session(session_id: UUID, speaker: Reader, session: Read, response: Response) -> SessionRead:
-    return _shown(await repository.get_session(session, speaker, session_id), response)
+async def read_session(session_id: UUID, speaker: Reader, parts: Parts, response: Response) -> SessionRead:
+    chat = await sessions.read_session(parts.runtime.database, speaker, session_id)
+    response.headers["ETag"] = f'"{chat.pop("edits")}"'
+    return SessionRead(**chat)
 
 
 @router.patch("/v1/chat/sessions/{session_id}", access=visitor)

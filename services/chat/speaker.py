@@ -21,12 +21,17 @@ STAFF = frozenset({"support", "admin"})
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """`token` is the SHA-256 of what a visitor showed; `network` is the address's /24 or /64."""
+    """`token` is the SHA-256 of what a visitor showed; `ip` is "" where there is none."""
 
     user_id: UUID | None
     token: bytes | None
-    network: str
+    ip: str
     principal: Principal | None = None
+
+    @property
+    def network(self) -> str:
+        """The address's /24 or /64: whoever has one address there usually has them all."""
+        return network_of(self.ip)
 
     @property
     def is_staff(self) -> bool:
@@ -43,7 +48,6 @@ def hash_of(token: str) -> bytes:
 
 
 def network_of(ip: str) -> str:
-    """Whoever has one address of a /24 or /64 usually has them all."""
     try:
         address = ipaddress.ip_address(ip.split("%", maxsplit=1)[0])
     except ValueError:
@@ -63,7 +67,7 @@ def _speaker(scope: str, *, known: bool) -> Callable[[Request], Awaitable[Speake
         if known and caller is None and token is None:
             raise Unauthorized(f"Sign in, or show the conversation's token in {TOKEN_HEADER}.")
         ip = request.client.host if request.client else ""
-        return Speaker(caller.user_id if caller else None, token, network_of(ip), caller)
+        return Speaker(caller.user_id if caller else None, token, ip, caller)
 
     return find_speaker
 

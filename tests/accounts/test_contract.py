@@ -48,7 +48,7 @@ async def test_what_comes_later_is_not_there_yet(shared_svc, method, path):
 
 
 def test_every_route_names_its_policy():
-    assert all(access_of(route) is not None for route in service.router.routes.routes)
+    assert all(access_of(route) is not None for route in service.router.routes)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_consumers_have_names_of_their_own():
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_every_route_names_its_policy_and_lies_under_the_service_s_paths(service: Service):
-    for route in service.router.routes.routes:
+    for route in service.router.routes:
         assert access_of(route) is not None, f"{route.path} has no access policy"
         if not route.path.startswith(("/_verify", "/internal/")):
             assert any(matches(pattern, route.path) for pattern in service.paths), route.path
@@ -42,7 +42,7 @@ def test_every_route_names_its_policy_and_lies_under_the_service_s_paths(service
 
 def test_no_route_belongs_to_two_services():
     for one, other in combinations(SERVICES, 2):
-        for route in one.router.routes.routes:
+        for route in one.router.routes:
             claimed = [pattern for pattern in other.paths if matches(pattern, route.path)]
             owned = [pattern for pattern in one.paths if matches(pattern, route.path)]
             # The gateways take the longest pattern, so a claim matters only when it is as long as the owner's.

@@ -23,7 +23,7 @@ from tests.support.services import PUBLIC_URL, running_service
 
 PROBLEM = "application/problem+json"
 INTERNALS = re.compile(r"Traceback|psycopg|sqlalchemy|File \"|SELECT |/work/|site-packages", re.IGNORECASE)
-ROUTES = [(service.name, route, method) for service in SERVICES for route in service.router.routes.routes
+ROUTES = [(service.name, route, method) for service in SERVICES for route in service.router.routes
           for method in sorted(route.methods)]  # fmt: skip
 
 

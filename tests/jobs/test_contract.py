@@ -42,7 +42,7 @@ async def test_an_id_that_is_none_finds_nothing(visitor, path):
 
 
 def test_every_route_names_its_policy():
-    assert all(access_of(route) is not None for route in service.router.routes.routes)
+    assert all(access_of(route) is not None for route in service.router.routes)
 
 
 async def test_staff_routes_are_for_staff(steady, visitor):

@@ -65,7 +65,7 @@ async def fuzzed(svc: RunningService, caller: UUID) -> AsyncIterator[Fuzzed]:
 
 def operations_of(service: Service, *, without: Collection[str] = ()) -> list[tuple[str, str]]:
     """(path, method) of all the service's routes, without some paths."""
-    routes = service.router.routes.routes
+    routes = service.router.routes
     return sorted(
         (route.path_format, method) for route in routes for method in route.methods if route.path not in without
     )

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import delete, text, update
 
 from services.chat import repository
@@ -12,36 +13,65 @@ from services.chat.errors import SessionNotFound
 from services.chat.models import MAX_CONTEXT_BYTES, ChatSession
 from services.chat.speaker import Speaker, hash_of, new_token
 from shared.contracts.chat import ChatSessionClaimed, ChatSessionEnded, ChatSessionStarted
-from shared.database import WriteSession
+from shared.database import Database, WriteSession
 from shared.errors import PreconditionFailed, Unprocessable
-from shared.events.outbox import publish
+from shared.events.outbox import APPEND, appended, publish
 from shared.ids import new_id
 
+SHOWN = "id, user_id, title, context, mode, is_active, message_count, created_at, last_activity_at, ended_at"
 STOP_OPEN_ANSWER = text("""
     SELECT chat_finish_v1(id, NULL, 'STOPPED', :reason, NULL, NULL, NULL, NULL, NULL, :now)
       FROM chat_messages WHERE chat_session_id = :session_id AND status = 'STREAMING'
 """)
 
 
+# Both are among the platform's most frequent requests, so each is one statement without the ORM.
+_START = f"""
+    WITH started AS (
+      INSERT INTO chat_sessions (id, user_id, session_token, context, locale, created_at, last_activity_at)
+      VALUES (%(id)s, %(user_id)s, %(session_token)s, %(context)s, %(locale)s, %(now)s, %(now)s) RETURNING *
+    ), told AS ({APPEND})
+    SELECT {SHOWN} FROM started
+"""  # noqa: S608 - of constants
+_READ = f"""
+    SELECT {SHOWN}, edits FROM chat_sessions
+     WHERE id = %(id)s
+       AND (user_id = %(user_id)s OR (user_id IS NULL AND session_token = %(token)s)
+            OR (%(is_staff)s AND agent_id = %(user_id)s))
+"""  # noqa: S608 - of constants
+
+
 async def start_session(
-    session: WriteSession, speaker: Speaker, context: dict[str, Any], locale: str, now: datetime
-) -> tuple[ChatSession, str | None]:
-    """The new conversation and, for a visitor, its token, which is nowhere stored."""
+    database: Database, speaker: Speaker, context: dict[str, Any], locale: str
+) -> tuple[dict[str, Any], str | None]:
+    """The new conversation's row and, for a visitor, its token, which is nowhere stored."""
     token = None if speaker.user_id else new_token()
-    chat = ChatSession(
-        id=new_id(),
-        user_id=speaker.user_id,
-        session_token=hash_of(token) if token else None,
-        context=context,
-        locale=locale,
-        version=1,
-        created_at=now,
-        last_activity_at=now,
-    )
-    session.add(chat)
-    started = ChatSessionStarted(session_id=chat.id, user_id=chat.user_id, locale=locale, anonymous=token is not None)
-    await publish(session, started, sequence=chat.version)
-    return chat, token
+    session_id, user_id = new_id(), speaker.user_id
+    started = ChatSessionStarted(session_id=session_id, user_id=user_id, locale=locale, anonymous=token is not None)
+    values = {
+        "id": session_id,
+        "user_id": user_id,
+        "session_token": hash_of(token) if token else None,
+        "context": Jsonb(context),
+        "locale": locale,
+        "now": database.clock.now(),
+        **appended(database, started, sequence=1),
+    }
+    async with database.pool.connection() as connection:
+        row = await (await connection.execute(_START, values)).fetchone()
+    database.committed_events()
+    assert row is not None
+    return row, token
+
+
+async def read_session(database: Database, speaker: Speaker, session_id: UUID) -> dict[str, Any]:
+    """The row of a conversation that the speaker may read, with its number of edits. Raises SessionNotFound."""
+    values = {"id": session_id, "user_id": speaker.user_id, "token": speaker.token, "is_staff": speaker.is_staff}
+    async with database.pool.connection() as connection:
+        row = await (await connection.execute(_READ, values)).fetchone()
+    if row is None:
+        raise SessionNotFound
+    return row
 
 
 async def claim_session(session: WriteSession, user_id: UUID, token: str, now: datetime) -> ChatSession:
