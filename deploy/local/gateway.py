@@ -26,7 +26,6 @@ from shared.service import Service
 from shared.settings import Settings
 
 FIRST_BYTE_SECONDS = 60
-LINGER_SECONDS = 2
 MAX_HEADER_BYTES = 32 * 1024
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -162,7 +161,6 @@ class _Exchange:
         self.patience: asyncio.Timeout | None = None
         self.origin = origin
         self.refusal: Problem | None = None
-        self._has_more_body = True
         self._request_id, self._send = request_id, send
 
     def limited(self, receive: Receive, limit: int, scope: Scope) -> Receive:
@@ -176,7 +174,6 @@ class _Exchange:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            self._has_more_body = message.get("more_body", False)
             if received > limit:
                 self.refusal = TooLarge(f"The body may have at most {limit} bytes.")
                 raise self.refusal
@@ -215,19 +212,9 @@ class _Exchange:
         if self.begun:
             raise problem
         self.refusal = None
-        if isinstance(problem, TooLarge):
-            await self._linger(receive)
         body = orjson.dumps(problem.body(self._request_id))
         response = Response(body, problem.status, problem.headers, "application/problem+json")
         await response(scope, receive, self.send)
-
-    async def _linger(self, receive: Receive) -> None:
-        """Let the client finish sending for a while: closing on unread data resets the connection, and then it never
-        reads why."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
-                while self._has_more_body:
-                    self._has_more_body = (await receive()).get("more_body", False)
 
 
 def _clean(scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
