@@ -58,8 +58,8 @@ async def _begin(parts: ChatParts, speaker: Speaker, asked: Asked, accept: str) 
     if asked.lease and answer_id:
         parts.assistant.begin(answer_id, asked.lease)
     async with parts.runtime.database.read() as session:
-        question = MessageRead.of(*await repository.get_message(session, speaker, asked.user_message))
-        answer = MessageRead.of(*await repository.get_message(session, speaker, answer_id)) if answer_id else None
+        question = MessageRead.of(*await repository.get_any_message(session, asked.user_message))
+        answer = MessageRead.of(*await repository.get_any_message(session, answer_id)) if answer_id else None
     exchange = Exchange(user_message=question, assistant_message=answer)
     if "text/event-stream" not in accept:
         return Response(exchange.model_dump_json(), 202, media_type="application/json")

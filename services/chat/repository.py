@@ -142,6 +142,12 @@ async def get_message(session: ReadSession, speaker: Speaker, message_id: UUID) 
     return found[0], found[1]
 
 
+async def get_any_message(session: ReadSession, message_id: UUID) -> tuple[ChatMessage, Feedback | None]:
+    """Anybody's: for whoever has just written it, even if somebody else claims the conversation meanwhile."""
+    found = (await session.execute(_messages(ChatMessage.id == message_id))).one()
+    return found[0], found[1]
+
+
 async def find_message_by_client_id(
     session: ReadSession, session_id: UUID, client_message_id: str | None
 ) -> ChatMessage | None:
