@@ -14,6 +14,7 @@ from deploy.stripe_twin import (
     payments,
     portal,
     refunds,
+    schedules,
     subscription_changes,
     subscriptions,
 )
@@ -201,6 +202,34 @@ ROUTES = [
         subscription_changes.cancel_subscription,
         p.SubscriptionCancelParams,
         "cancellation_details",
+    ),
+    Route(
+        "POST",
+        "/v1/subscription_schedules",
+        schedules.create_schedule,
+        p.SubscriptionScheduleCreateParams,
+        "from_subscription metadata",
+    ),
+    Route(
+        "GET",
+        "/v1/subscription_schedules",
+        schedules.list_schedules,
+        p.SubscriptionScheduleListParams,
+        f"created customer {PAGE}",
+    ),
+    Route("GET", "/v1/subscription_schedules/{id}", schedules.get_schedule, p.SubscriptionScheduleRetrieveParams),
+    Route(
+        "POST",
+        "/v1/subscription_schedules/{id}",
+        schedules.update_schedule,
+        p.SubscriptionScheduleUpdateParams,
+        "end_behavior metadata phases",
+    ),
+    Route(
+        "POST",
+        "/v1/subscription_schedules/{id}/release",
+        schedules.release_schedule,
+        p.SubscriptionScheduleReleaseParams,
     ),
     Route(
         "POST",

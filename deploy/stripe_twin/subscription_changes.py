@@ -19,6 +19,8 @@ async def update_subscription(account: Account, params: Body, subscription_id: s
     subscription = await account.get("subscription", subscription_id)
     if subscription["status"] in subscriptions.ENDED and set(params) - {"metadata", "cancellation_details"}:
         raise invalid("A canceled subscription can only update its cancellation_details and metadata.")
+    if subscription["schedule"] and {"items", "cancel_at", "cancel_at_period_end"} & set(params):
+        raise invalid(f"The subscription is managed by the schedule {subscription['schedule']}; release that first.")
     if params.get("payment_behavior", "allow_incomplete") not in ("allow_incomplete", "error_if_incomplete"):
         raise invalid("The twin knows allow_incomplete and error_if_incomplete only.", param="payment_behavior")
     if params.get("trial_end", "now") != "now":

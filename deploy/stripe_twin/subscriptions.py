@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deploy.stripe_twin import invoices
+from deploy.stripe_twin import invoices, schedules
 from deploy.stripe_twin.account import DAY, Account, Body
 from deploy.stripe_twin.catalog import plan_of
 from deploy.stripe_twin.discounts import redeem
@@ -233,10 +233,8 @@ async def renew(account: Account, subscription_id: str) -> None:
     if subscription["cancel_at"] is not None and subscription["cancel_at"] <= account.now:
         await end(account, subscription, "cancellation_requested")
         return
-    changes: Body = {"items": subscription["items"] | {"data": _next_periods(subscription)}}
-    if subscription["status"] == "trialing":
-        changes["status"] = "active"
     before = subscription["items"]["data"][0]
+    changes = await _next_cycle(account, subscription)
     subscription |= {"status": changes.get("status", subscription["status"])}
     await _update(account, subscription, **changes)
     lines = period_lines(subscription)
@@ -246,15 +244,24 @@ async def renew(account: Account, subscription_id: str) -> None:
     await collect(account, invoice, subscription)
 
 
-def _next_periods(subscription: Body) -> list[Body]:
-    anchor = subscription["billing_cycle_anchor"]
+async def _next_cycle(account: Account, subscription: Body) -> Body:
+    """What changes with the period: a trial is over, and a scheduled price comes in."""
+    changes: Body = {"status": "active"} if subscription["status"] == "trialing" else {}
+    anchor, start = subscription["billing_cycle_anchor"], subscription["items"]["data"][0]["current_period_end"]
+    items = await schedules.enter_due_phase(account, subscription)
+    if items and items[0]["price"]["recurring"] != subscription["items"]["data"][0]["price"]["recurring"]:
+        changes["billing_cycle_anchor"] = anchor = start
+    return changes | {"items": subscription["items"] | {"data": _next_periods(subscription, items, anchor)}}
+
+
+def _next_periods(subscription: Body, items: list[Body] | None, anchor: int) -> list[Body]:
     return [
         item
         | {
             "current_period_start": item["current_period_end"],
             "current_period_end": period_end(anchor, item["price"]["recurring"], item["current_period_end"]),
         }
-        for item in subscription["items"]["data"]
+        for item in items or subscription["items"]["data"]
     ]
 
 
@@ -296,6 +303,7 @@ async def end_as_planned(account: Account, subscription_id: str) -> None:
 async def end(account: Account, subscription: Body, reason: str, given: Body | None = None) -> Body:
     """Over for good: nothing is collected for it any more."""
     await account.unschedule(subscription["id"])
+    await schedules.end_with_subscription(account, subscription)
     for invoice in await account.where("invoice", customer=subscription["customer"], status="open"):
         if invoice["parent"]["subscription_details"]["subscription"] == subscription["id"]:
             await account.unschedule(invoice["id"])
