@@ -156,7 +156,10 @@ async def _bill(account: Account, subscription: Body, params: Body, lines: list[
         return
     outcome = await subscriptions.bill_now(account, subscription, "subscription_update", lines)
     if outcome == "failed" and params.get("payment_behavior") == "error_if_incomplete":
-        raise declined("generic_decline", keeps_effects=False)
+        invoice = await account.get("invoice", subscription["latest_invoice"])
+        intent = await account.find("payment_intent", invoice.get("_intent") or "")
+        error = (intent or {}).get("last_payment_error") or {"decline_code": "generic_decline"}
+        raise declined(error["decline_code"], keeps_effects=False)
 
 
 async def _reschedule(account: Account, subscription: Body) -> None:

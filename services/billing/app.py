@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.billing import endpoints, endpoints_admin, handlers, tasks
+from services.billing import endpoints, endpoints_admin, endpoints_subscription, handlers, tasks, tasks_subscription
 from services.billing.models import Base
 from services.billing.parts import open_parts
 from services.billing.settings import BillingSettings
@@ -14,8 +14,8 @@ from shared.service import Service
 from shared.timers import Every
 
 router = Router()
-router.include(endpoints.router)
-router.include(endpoints_admin.router)
+for part in (endpoints, endpoints_subscription, endpoints_admin):
+    router.include(part.router)
 service = Service(
     name="billing",
     paths=("/v1/billing/*", "/v1/webhooks/stripe", "/api/checkout/create-session", "/v1/admin/billing/*"),
@@ -33,8 +33,8 @@ service = Service(
     ),
     every=(
         *(Every(30, task) for task in (tasks.finish_checkouts, tasks.finish_refunds, tasks.follow_accounts)),
-        *(Every(60, task) for task in (tasks.end_grace, tasks.end_lost_subscriptions)),
         *(Every(600, task) for task in (tasks.reconcile_books, tasks.check_invariants)),
+        *tasks_subscription.TIMERS,
     ),
     parts=open_parts,
 )

@@ -12,7 +12,6 @@ from services.billing.catalogue import CURRENCY, INTERVAL_OF, PLANS
 from services.billing.models import Checkout, Payment
 from services.billing.parts import BillingParts
 from services.billing.schemas import (
-    CancelRequest,
     CheckoutCreate,
     CheckoutRead,
     CheckoutSessionCreate,
@@ -23,12 +22,8 @@ from services.billing.schemas import (
     PaymentStatus,
     PlanList,
     PlanRead,
-    SubscriptionDetail,
-    SubscriptionRead,
 )
 from services.billing.transitions import SETTLED
-from services.billing.usecases import subscriptions
-from services.billing.usecases.cancellation import End, change_end
 from services.billing.usecases.checkout import CheckoutOrder, start_checkout
 from services.billing.usecases.entitlements import current_entitlement
 from services.billing.usecases.webhooks import read_webhook, store_webhook
@@ -144,33 +139,6 @@ async def read_checkout(checkout_id: UUID, caller: Caller, session: Read) -> Che
             "payment_status": "paid" if paid else "unpaid",
         }
     )
-
-
-@router.get("/v1/billing/subscription", access=user(scope="billing:read"))
-async def read_subscription(caller: Caller, session: Read) -> SubscriptionRead:
-    row = await repository.find_live_subscription(session, caller.user_id)
-    return SubscriptionRead(subscription=SubscriptionDetail.model_validate(row) if row else None)
-
-
-@router.post("/v1/billing/subscription/cancel", access=user(scope="billing:write"))
-async def cancel_subscription(body: CancelRequest, caller: Caller, runtime: InRuntime) -> SubscriptionRead:
-    """End the subscription with its period, or at once."""
-    return await _change(caller.user_id, runtime, "with_period" if body.at_period_end else "now")
-
-
-@router.post("/v1/billing/subscription/resume", access=user(scope="billing:write"))
-async def resume_subscription(caller: Caller, runtime: InRuntime) -> SubscriptionRead:
-    """Take back a cancellation that is still ahead."""
-    return await _change(caller.user_id, runtime, "never")
-
-
-async def _change(user_id: UUID, runtime: Runtime, end: End) -> SubscriptionRead:
-    parts: BillingParts = runtime.parts
-    async with runtime.database.read() as session:
-        row = await subscriptions.get_live(session, user_id)
-    changed = await change_end(runtime.database, parts.gateway, row, end, grace=parts.grace)
-    live = changed if changed and changed.status != "ended" else None
-    return SubscriptionRead(subscription=SubscriptionDetail.model_validate(live) if live else None)
 
 
 @router.get("/v1/billing/entitlement", access=user(scope="billing:read"))

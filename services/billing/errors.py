@@ -1,6 +1,6 @@
 """Billing's typed problems, and what Stripe may answer."""
 
-from shared.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable, Unprocessable
+from shared.errors import BadRequest, Conflict, Forbidden, NotFound, Problem, Unavailable, Unprocessable
 
 
 class UnknownPlan(Unprocessable):
@@ -25,6 +25,32 @@ class AlreadySubscribed(Conflict):
 
 class NoSubscription(Conflict):
     code, title = "no_subscription", "There is no live subscription"
+
+
+class SubscriptionNotActive(Conflict):
+    code, title = "subscription_not_active", "The subscription is not in order, so it cannot be changed"
+
+
+class SubscriptionEnding(Conflict):
+    code, title = "subscription_ending", "The subscription is about to end"
+
+
+class AlreadyOnPlan(Conflict):
+    code, title = "already_on_plan", "The subscription is for this plan already"
+
+
+class ChangeInProgress(Conflict):
+    code, title = "change_in_progress", "Another change of this subscription is under way"
+
+
+class PlanChangeRefused(Conflict):
+    code, title = "plan_change_refused", "Stripe refused the change"
+
+
+class PaymentDeclined(Problem):
+    """`code` is payment_action_required when the bank wants the customer to confirm, as in the billing portal."""
+
+    status, code, title = 402, "payment_declined", "The payment was declined, and nothing was changed"
 
 
 class PaymentNotFound(NotFound):
@@ -69,3 +95,7 @@ class StripeRefused(Exception):
 
 class ObjectMissing(StripeRefused):
     """Stripe has no such object, or has it no more."""
+
+
+class StripeDeclined(StripeRefused):
+    """The bank said no to a payment that the call needed."""

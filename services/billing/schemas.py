@@ -13,15 +13,15 @@ WebhookStatus = Literal["RECEIVED", "PROCESSING", "PROCESSED", "IGNORED", "RETRY
 Url = Field(default=None, max_length=2000)
 
 
-class _Closed(BaseModel):
+class Closed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _Read(BaseModel):
+class FromRow(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class CheckoutCreate(_Closed):
+class CheckoutCreate(Closed):
     plan_id: str = Field(min_length=1, max_length=50)
     interval: Interval
     promotion_code: str | None = Field(default=None, min_length=1, max_length=100)
@@ -29,7 +29,7 @@ class CheckoutCreate(_Closed):
     cancel_url: str | None = Url
 
 
-class CheckoutSessionCreate(_Closed):
+class CheckoutSessionCreate(Closed):
     """The body of the published path `/api/checkout/create-session`."""
 
     plan_id: str = Field(min_length=1, max_length=50)
@@ -70,22 +70,6 @@ class PlanList(BaseModel):
     next_cursor: None = None
 
 
-class SubscriptionDetail(_Read):
-    id: UUID
-    plan_id: str
-    status: str
-    interval: str
-    period_start: datetime
-    period_end: datetime
-    cancel_at: datetime | None
-    trial_end: datetime | None
-    stripe_subscription_id: str
-
-
-class SubscriptionRead(BaseModel):
-    subscription: SubscriptionDetail | None
-
-
 class EntitlementRead(BaseModel):
     user_id: UUID
     version: int
@@ -100,7 +84,7 @@ class EntitlementRead(BaseModel):
     valid_until: datetime | None
 
 
-class PaymentRead(_Read):
+class PaymentRead(FromRow):
     id: UUID
     user_id: UUID
     kind: str
@@ -122,13 +106,13 @@ class PaymentRead(_Read):
     updated_at: datetime
 
 
-class RefundCreate(_Closed):
+class RefundCreate(Closed):
     amount: int | None = Field(default=None, gt=0, le=10**12)
     reason: str = Field(default="requested_by_customer", min_length=1, max_length=200)
     cancel_subscription: bool = True
 
 
-class RefundDetail(_Read):
+class RefundDetail(FromRow):
     id: UUID
     stripe_refund_id: str | None
     amount: int
@@ -142,7 +126,7 @@ class RefundRead(PaymentRead):
     refund: RefundDetail
 
 
-class WebhookEventRead(_Read):
+class WebhookEventRead(FromRow):
     id: UUID
     stripe_event_id: str
     type: str = Field(validation_alias="event_type")
@@ -152,18 +136,14 @@ class WebhookEventRead(_Read):
     received_at: datetime
 
 
-class CancelRequest(_Closed):
-    at_period_end: bool = True
-
-
-class ReconcileRequest(_Closed):
+class ReconcileRequest(Closed):
     """By default nothing is changed: the answer says what would be."""
 
     heal: bool = False
     limit: int = Field(default=100, ge=1, le=1000)
 
 
-class DriftRead(_Read):
+class DriftRead(FromRow):
     kind: str
     object_id: str
     ours: str | None
@@ -176,7 +156,7 @@ class ReconcileRead(BaseModel):
     drifts: list[DriftRead]
 
 
-class ViolationRead(_Read):
+class ViolationRead(FromRow):
     invariant: str
     object_id: str
 

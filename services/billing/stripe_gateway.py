@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import httpx
@@ -11,7 +12,7 @@ import stripe
 
 from services.billing import stripe_objects as objects
 from services.billing.catalogue import CURRENCY, PLANS, lookup_key
-from services.billing.errors import ObjectMissing, PaymentProviderUnavailable, StripeRefused
+from services.billing.errors import ObjectMissing, PaymentProviderUnavailable, StripeDeclined, StripeRefused
 from services.billing.settings import BillingSettings
 from shared.logging import get_logger
 
@@ -141,6 +142,60 @@ class StripeGateway:
         params = {"cancel_at_period_end": at_period_end}
         await _asked(self._v1.subscriptions.update_async, subscription_id, params, _key(key))
 
+    async def preview_price_change(
+        self, subscription_id: str, price_id: str, *, at: datetime
+    ) -> objects.PreviewSnapshot:
+        """The invoice that a change of price at this moment would be charged with."""
+        details = await self._new_price(subscription_id, price_id, at)
+        params = {"subscription": subscription_id, "subscription_details": details}
+        answer = await _asked(self._v1.invoices.create_preview_async, params)
+        return objects.PreviewSnapshot.model_validate(answer)
+
+    async def change_price(self, subscription_id: str, price_id: str, *, at: datetime | None, key: str) -> str | None:
+        """Change the price now; returns the latest invoice. `at` is the moment to calculate for; None: nothing is due.
+
+        Raises StripeDeclined when the bank refuses, and then nothing has changed.
+        """
+        params = await self._new_price(subscription_id, price_id, at)
+        params["payment_behavior"] = "error_if_incomplete"
+        answer = await _asked(self._v1.subscriptions.update_async, subscription_id, params, _key(key))
+        return objects.id_of(answer["latest_invoice"])
+
+    async def _new_price(self, subscription_id: str, price_id: str, at: datetime | None) -> dict[str, Any]:
+        item = (await self.get_subscription(subscription_id)).items.data[0]
+        items = [{"id": item.id, "price": price_id}]
+        if at is None:
+            return {"items": items, "proration_behavior": "none"}
+        return {"items": items, "proration_behavior": "always_invoice", "proration_date": int(at.timestamp())}
+
+    async def schedule_price(self, subscription_id: str, price_id: str, interval: str, *, key: str) -> None:
+        """Change the price when the period ends; the subscription then goes on without a schedule."""
+        made = await _asked(
+            self._v1.subscription_schedules.create_async, {"from_subscription": subscription_id}, _key(key)
+        )
+        schedule = objects.ScheduleSnapshot.model_validate(made)
+        current = schedule.phases[0]
+        kept = [{"price": objects.id_of(item.price), "quantity": item.quantity or 1} for item in current.items]
+        phases = [
+            {"items": kept, "start_date": current.start_date, "end_date": current.end_date},
+            {"items": [{"price": price_id, "quantity": 1}], "duration": {"interval": interval, "interval_count": 1}},
+        ]
+        params = {"phases": phases, "end_behavior": "release"}
+        await _asked(self._v1.subscription_schedules.update_async, schedule.id, params, _key(f"{key}:phases"))
+
+    async def get_schedule(self, schedule_id: str) -> objects.ScheduleSnapshot:
+        params = {"expand": ["phases.items.price"]}
+        return await _fetched(
+            objects.ScheduleSnapshot, self._v1.subscription_schedules.retrieve_async, schedule_id, params
+        )
+
+    async def release_schedule(self, schedule_id: str, *, key: str) -> None:
+        """Take back what was planned. A schedule that is over already is as good."""
+        try:
+            await _asked(self._v1.subscription_schedules.release_async, schedule_id, {}, _key(key))
+        except StripeRefused as refusal:
+            log.info("schedule_not_released", schedule=schedule_id, reason=str(refusal))
+
 
 @asynccontextmanager
 async def open_gateway(settings: BillingSettings) -> AsyncIterator[StripeGateway]:
@@ -209,6 +264,8 @@ async def _asked(call: Callable[..., Awaitable[Any]], *arguments: Any) -> dict[s
     except stripe.InvalidRequestError as error:
         kind = ObjectMissing if error.code == "resource_missing" else StripeRefused
         raise kind(error.user_message or str(error), code=error.code or "") from error
+    except stripe.CardError as error:
+        raise StripeDeclined(error.user_message or str(error), code=error.code or "") from error
     except (stripe.StripeError, httpx.HTTPError) as error:
         log.warning("stripe_unavailable", error=type(error).__name__, detail=str(error)[:200])
         raise PaymentProviderUnavailable from error

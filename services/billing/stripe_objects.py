@@ -1,5 +1,6 @@
 """What we read from Stripe's objects: small models at the border, so that nothing inside knows the SDK's shapes."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,10 +38,12 @@ class SessionSnapshot(StripeModel):
 
 
 class _Price(BaseModel):
+    id: str
     lookup_key: str | None = None
 
 
 class _Item(BaseModel):
+    id: str
     price: _Price
     current_period_start: int
     current_period_end: int
@@ -48,6 +51,52 @@ class _Item(BaseModel):
 
 class _Items(BaseModel):
     data: list[_Item]
+
+
+class _PauseCollection(BaseModel):
+    behavior: str
+
+
+class _PhaseItem(BaseModel):
+    price: Any
+    quantity: int | None = None
+
+
+class _Phase(BaseModel):
+    """`items` name their prices, or hold them where they were asked for."""
+
+    start_date: int
+    end_date: int
+    items: list[_PhaseItem]
+
+    @property
+    def lookup_key(self) -> str:
+        price = self.items[0].price
+        return (price.get("lookup_key") or "") if isinstance(price, dict) else ""
+
+
+class _CurrentPhase(BaseModel):
+    start_date: int
+
+
+class ScheduleSnapshot(StripeModel):
+    """A subscription schedule: what a subscription changes to at the start of each phase."""
+
+    status: str
+    subscription: Any = None
+    released_subscription: str | None = None
+    current_phase: _CurrentPhase | None = None
+    phases: list[_Phase]
+
+    @property
+    def subscription_id(self) -> str | None:
+        return id_of(self.subscription) or self.released_subscription
+
+    @property
+    def following(self) -> _Phase | None:
+        """The phase after the current one."""
+        start = self.current_phase.start_date if self.current_phase else 0
+        return next((phase for phase in self.phases if phase.start_date > start), None) if start else None
 
 
 class SubscriptionSnapshot(StripeModel):
@@ -63,6 +112,8 @@ class SubscriptionSnapshot(StripeModel):
     ended_at: int | None = None
     trial_end: int | None = None
     latest_invoice: Any = None
+    pause_collection: _PauseCollection | None = None
+    schedule: Any = None
     metadata: dict[str, str] = {}
 
     @property
@@ -77,6 +128,12 @@ class SubscriptionSnapshot(StripeModel):
     def ends_at(self) -> datetime | None:
         """When it was told to end, either at a moment or with its period."""
         return moment(self.cancel_at) or (self.period_end if self.cancel_at_period_end else None)
+
+    @property
+    def paused_from(self) -> datetime | None:
+        """When a pause of ours takes effect: at the end of what is paid. Its start is kept in the metadata."""
+        stamp = self.metadata.get("paused_from", "")
+        return moment(int(stamp)) if self.pause_collection and stamp.isdecimal() else None
 
     @property
     def lookup_key(self) -> str:
@@ -119,17 +176,52 @@ class _Pricing(BaseModel):
     price_details: _PriceDetails | None = None
 
 
+class _LinePeriod(BaseModel):
+    start: int
+
+
 class _Line(BaseModel):
     amount: int
     pricing: _Pricing | None = None
+    period: _LinePeriod
+
+    @property
+    def price_id(self) -> str | None:
+        details = self.pricing.price_details if self.pricing else None
+        return id_of(details.price) if details else None
 
 
 class _Lines(BaseModel):
     data: list[_Line] = []
 
 
+class PreviewLine(BaseModel):
+    """A line of an invoice that was not made: positive what is to pay, negative what is given back."""
+
+    amount: int
+    description: str | None = None
+
+
+class _PreviewLines(BaseModel):
+    data: list[PreviewLine] = []
+
+
+class PreviewSnapshot(StripeModel):
+    amount_due: int
+    currency: str
+    lines: _PreviewLines = _PreviewLines()
+
+
 class _StatusTransitions(BaseModel):
     paid_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proration:
+    """A change within a period: the price that is given back, and the moment of the change."""
+
+    price_id: str
+    at: datetime
 
 
 class InvoiceSnapshot(StripeModel):
@@ -143,6 +235,7 @@ class InvoiceSnapshot(StripeModel):
     amount_paid: int
     attempt_count: int = 0
     next_payment_attempt: int | None = None
+    hosted_invoice_url: str | None = None
     parent: _Parent | None = None
     payments: _InvoicePayments | None = None
     total_taxes: list[_Tax] | None = None
@@ -159,8 +252,15 @@ class InvoiceSnapshot(StripeModel):
     def price_id(self) -> str | None:
         """The price that was paid for: of the largest line, since a proration also gives the old price back."""
         largest = max(self.lines.data, key=lambda line: line.amount, default=None)
-        details = largest.pricing.price_details if largest and largest.pricing else None
-        return id_of(details.price) if details else None
+        return largest.price_id if largest else None
+
+    @property
+    def proration(self) -> Proration | None:
+        """What the invoice changed from, when it charges a change of price."""
+        returned = min(self.lines.data, key=lambda line: line.amount, default=None)
+        if returned is None or returned.amount >= 0 or returned.price_id in {None, self.price_id}:
+            return None
+        return Proration(returned.price_id or "", datetime.fromtimestamp(returned.period.start, UTC))
 
     @property
     def payment_intent_id(self) -> str | None:

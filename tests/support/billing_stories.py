@@ -16,6 +16,7 @@ from uuid import UUID
 import httpx
 
 from services.billing.tasks import end_grace, end_lost_subscriptions
+from services.billing.tasks_subscription import renew_limits
 from services.billing.usecases.webhooks import HANDLED
 from tests.support.billing import WEBHOOK_SECRET, Shop
 
@@ -156,5 +157,5 @@ class Stage:
                 "UPDATE webhook_events SET next_attempt_at = now() WHERE status = 'RETRY' RETURNING 1"
             )
             await self.shop.svc.runtime.parts.work_off_webhooks()
-        for task in (end_grace, end_lost_subscriptions):
+        for task in (end_grace, end_lost_subscriptions, renew_limits):
             await task(self.shop.svc.runtime)

@@ -17,9 +17,12 @@ async def change_end(
 ) -> Subscription | None:
     """The subscription as it is afterwards. The key names this state's change, so a repeat is safe."""
     key = f"end:{row.id}:{row.version}:{end}"
+    if end == "with_period" and row.stripe_schedule_id:
+        # Stripe lets nobody plan an end beside a schedule, and what ends changes to nothing.
+        await gateway.release_schedule(row.stripe_schedule_id, key=f"{key}:release")
     if end == "now":
         await gateway.cancel_subscription(row.stripe_subscription_id, key=key)
-    else:
+    elif end == "with_period" or not row.stripe_schedule_id:
         await gateway.schedule_cancel(row.stripe_subscription_id, at_period_end=end == "with_period", key=key)
     async with database.write() as session:
         await repository.lock_name(session, row.stripe_customer_id)

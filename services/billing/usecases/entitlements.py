@@ -7,9 +7,12 @@ from uuid import UUID
 from services.billing import repository
 from services.billing.catalogue import FREE, PLANS
 from services.billing.models import Customer, Subscription
+from services.billing.repository_changes import list_upgrades
+from services.billing.usecases.prorated_limits import prorated_limits
 from shared.contracts.billing import EntitlementChanged
 from shared.database import ReadSession, WriteSession
 from shared.events.outbox import publish
+from shared.periods import period_of
 
 # A renewal whose webhook is late must not cut anybody off.
 RENEWAL_LEEWAY = timedelta(days=7)
@@ -24,12 +27,14 @@ def entitlement(
     """
     if subscription is None or frozen or not has_access(subscription, now, grace):
         return _snapshot(FREE, "frozen" if frozen else "active", registered_at, None)
-    ends = subscription.cancel_at or subscription.period_end + RENEWAL_LEEWAY + grace
+    ends = subscription.cancel_at or subscription.paused_from or subscription.period_end + RENEWAL_LEEWAY + grace
     return _snapshot(subscription.plan_id, subscription.status, subscription.started_at, ends)
 
 
 def has_access(subscription: Subscription, now: datetime, grace: timedelta) -> bool:
     """Whether a subscription opens its plan right now."""
+    if subscription.paused_from is not None and subscription.paused_from <= now:
+        return False
     if subscription.status == "past_due":
         since = subscription.past_due_since or now
         return now < since + grace
@@ -57,7 +62,11 @@ async def current_entitlement(
     """The user's rights right now; somebody we have not heard of has the free plan."""
     row = await repository.find_live_subscription(session, user_id)
     frozen = row is not None and await repository.is_disputed(session, row.stripe_subscription_id)
-    return entitlement(customer.registered_at if customer else now, row, now, grace, frozen=frozen)
+    rights = entitlement(customer.registered_at if customer else now, row, now, grace, frozen=frozen)
+    if row is None or rights["plan_id"] == FREE:
+        return rights
+    upgrades = await list_upgrades(session, row.stripe_subscription_id, since=period_of(row.started_at, now)[0])
+    return {**rights, "limits": prorated_limits(row.plan_id, row.started_at, upgrades, now)}
 
 
 async def publish_entitlement(session: WriteSession, user_id: UUID, *, now: datetime, grace: timedelta) -> None:

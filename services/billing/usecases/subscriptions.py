@@ -1,5 +1,6 @@
 """Subscriptions as rows: adopted once, moved by snapshots, each difference told as an event."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -33,6 +34,15 @@ _EVENTS: dict[str, type[events._SubscriptionFact]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The schedule that a subscription is under, and what it changes to at the end of its period, if anything."""
+
+    schedule_id: str
+    plan: tuple[str, Interval] | None
+    at: datetime | None
+
+
 async def adopt(
     session: WriteSession,
     snapshot: SubscriptionSnapshot,
@@ -42,7 +52,7 @@ async def adopt(
     now: datetime,
 ) -> Subscription:
     """A row for a subscription that Stripe has and we had not. A second live one is marked and never becomes live."""
-    status = SUBSCRIPTION_STATUS.get(snapshot.status, "incomplete")
+    status = status_of(snapshot, "incomplete", now)
     surplus = status in LIVE_SUBSCRIPTION and await repository.find_live_subscription(session, user_id) is not None
     checkout_id = snapshot.metadata.get("checkout_id")
     row = Subscription(
@@ -60,6 +70,7 @@ async def adopt(
         period_end=snapshot.period_end,
         cancel_at=snapshot.ends_at,
         trial_end=moment(snapshot.trial_end),
+        paused_from=snapshot.paused_from,
         past_due_since=now if status == "past_due" else None,
         ended_at=now if surplus or status == "ended" else None,
         created_at=now,
@@ -73,12 +84,25 @@ async def adopt(
     return row
 
 
+def status_of(snapshot: SubscriptionSnapshot, known: str, now: datetime) -> str:
+    """Our word for its state. Stripe calls a subscription active whose collection is paused; its plan is off then."""
+    status = SUBSCRIPTION_STATUS.get(snapshot.status, known)
+    is_off = snapshot.paused_from is not None and snapshot.paused_from <= now
+    return "paused" if is_off and status == "active" else status
+
+
+def note_plans(row: Subscription, planned: Planned | None) -> None:
+    row.stripe_schedule_id = planned.schedule_id if planned else None
+    row.next_plan_id, row.next_interval = planned.plan if planned and planned.plan else (None, None)
+    row.next_plan_at = planned.at if planned and planned.plan else None
+
+
 async def apply_snapshot(
     session: WriteSession, row: Subscription, snapshot: SubscriptionSnapshot, *, now: datetime
 ) -> None:
     """Move the row to what Stripe shows and tell every difference. What has ended stays ended."""
     await session.refresh(row, with_for_update=True)
-    status = SUBSCRIPTION_STATUS.get(snapshot.status, row.status)
+    status = status_of(snapshot, row.status, now)
     if row.status != status:
         reason = f"Stripe says {snapshot.status}"
         if not may_move(session, "subscription", row.id, row.status, status, reason=reason, now=now):
@@ -94,10 +118,11 @@ async def apply_snapshot(
 
 
 def _copy(row: Subscription, snapshot: SubscriptionSnapshot, now: datetime) -> None:
-    row.status = SUBSCRIPTION_STATUS.get(snapshot.status, row.status)
+    row.status = status_of(snapshot, row.status, now)
     row.raw_status, row.updated_at = snapshot.status, now
     row.period_start, row.period_end = snapshot.period_start, snapshot.period_end
     row.cancel_at, row.trial_end = snapshot.ends_at, moment(snapshot.trial_end)
+    row.paused_from = snapshot.paused_from
     plan = plan_of_lookup_key(snapshot.lookup_key)
     if plan is not None:
         row.plan_id, row.interval = plan

@@ -87,8 +87,25 @@ async def sync_subscription(books: Books, stripe_id: str) -> Subscription | None
     else:
         await subscriptions.apply_snapshot(books.session, row, snapshot, now=books.now)
     if row is not None:
+        subscriptions.note_plans(row, await _planned(books, snapshot))
         await publish_entitlement(books.session, row.user_id, now=books.now, grace=books.grace)
     return row
+
+
+async def sync_schedule(books: Books, schedule_id: str) -> None:
+    """What was planned for a subscription, or planned no more."""
+    subscription_id = (await books.gateway.get_schedule(schedule_id)).subscription_id
+    if subscription_id:
+        await sync_subscription(books, subscription_id)
+
+
+async def _planned(books: Books, snapshot: SubscriptionSnapshot) -> subscriptions.Planned | None:
+    schedule_id = id_of(snapshot.schedule)
+    if schedule_id is None:
+        return None
+    following = (await books.gateway.get_schedule(schedule_id)).following
+    plan = plan_of_lookup_key(following.lookup_key) if following else None
+    return subscriptions.Planned(schedule_id, plan, moment(following.start_date) if following else None)
 
 
 async def _adopt(books: Books, snapshot: SubscriptionSnapshot) -> Subscription | None:
@@ -113,6 +130,7 @@ async def sync_invoice(books: Books, invoice_id: str) -> None:
         return
     payment = await _payment_of(books, snapshot, subscription)
     _note_invoice(payment, snapshot)
+    await _note_upgrade(books, payment, snapshot)
     await _apply_invoice(books, payment, snapshot, subscription)
 
 
@@ -170,6 +188,16 @@ def _note_invoice(payment: Payment, snapshot: InvoiceSnapshot) -> None:
     if payment.paid_at is None:
         payment.amount, payment.currency = max(0, snapshot.total), snapshot.currency
         payment.amount_tax, payment.amount_discount = snapshot.tax, snapshot.discount
+
+
+async def _note_upgrade(books: Books, payment: Payment, snapshot: InvoiceSnapshot) -> None:
+    """Which plan the payment led away from and when, since that decides the limits of the period it happened in."""
+    change = snapshot.proration
+    key = await repository.find_lookup_key(books.session, change.price_id) if change else None
+    previous = plan_of_lookup_key(key or "")
+    if change and previous and payment.prorated_at is None:
+        payment.previous_plan_id, payment.prorated_at = previous[0], change.at
+        await publish_entitlement(books.session, payment.user_id, now=books.now, grace=books.grace)
 
 
 async def _apply_invoice(books: Books, payment: Payment, snapshot: InvoiceSnapshot, subscription: Subscription) -> None:

@@ -20,6 +20,7 @@ from services.billing.usecases.synchronise import (
     Books,
     sync_intent,
     sync_invoice,
+    sync_schedule,
     sync_session,
     sync_subscription,
 )
@@ -79,6 +80,10 @@ HANDLED: dict[str, Sync] = {
     "customer.subscription.deleted": sync_subscription,
     "customer.subscription.paused": sync_subscription,
     "customer.subscription.resumed": sync_subscription,
+    **{
+        f"subscription_schedule.{event}": sync_schedule
+        for event in ("created", "updated", "released", "completed", "canceled", "aborted")
+    },
     "refund.created": sync_refund,
     "refund.updated": sync_refund,
     "refund.failed": sync_refund,

@@ -1,0 +1,48 @@
+"""Time in, for subscriptions: changes that were begun and never ended, and limits whose month is over."""
+
+from datetime import timedelta
+
+from services.billing import repository_changes
+from services.billing.errors import PaymentDeclined, PaymentProviderUnavailable, PlanChangeRefused
+from services.billing.parts import BillingParts
+from services.billing.tasks import STUCK_AFTER, end_grace, end_lost_subscriptions
+from services.billing.usecases.entitlements import publish_entitlement
+from services.billing.usecases.plan_changes import Changing, carry_out_change
+from shared.logging import get_logger
+from shared.runtime import Runtime
+from shared.timers import Every
+
+# No month is longer, so a change that long ago has no say any more; a day more for a timer that was down.
+LONGEST_MONTH = timedelta(days=32)
+
+log = get_logger(__name__)
+
+
+async def finish_changes(runtime: Runtime) -> None:
+    """Changes begun by a process that died, or that Stripe never answered: ask again, under the same key."""
+    parts: BillingParts = runtime.parts
+    changing = Changing(runtime.database, parts.gateway, parts.settings.livemode, parts.grace)
+    async with runtime.database.read() as session:
+        stuck = await repository_changes.list_stuck_changes(session, runtime.clock.now() - STUCK_AFTER)
+    for change in stuck:
+        try:
+            await carry_out_change(changing, change)
+        except (PaymentDeclined, PlanChangeRefused, PaymentProviderUnavailable) as error:
+            log.warning("plan_change_not_finished", change=str(change.id), error=str(error))
+
+
+async def renew_limits(runtime: Runtime) -> None:
+    """In the month after a change to a larger plan, the whole of its limits counts."""
+    parts: BillingParts = runtime.parts
+    now = runtime.clock.now()
+    async with runtime.database.read() as session:
+        users = await repository_changes.list_users_upgraded_since(session, now - LONGEST_MONTH)
+    for user_id in users:
+        async with runtime.database.write() as session:
+            await publish_entitlement(session, user_id, now=now, grace=parts.grace)
+
+
+TIMERS = (
+    Every(30, finish_changes),
+    *(Every(60, task) for task in (end_grace, end_lost_subscriptions, renew_limits)),
+)
