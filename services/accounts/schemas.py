@@ -179,7 +179,7 @@ class SessionRead(_Read):
 
 
 class KeyBody(BaseModel):
-    """`tools` is for runner keys: what they may work on."""
+    """`tools` is for runner keys: what they may work on, or empty for every tool."""
 
     name: KeyName
     scopes: Scopes

@@ -7,6 +7,7 @@ from services.jobs.endpoints import router
 from services.jobs.models import Base
 from services.jobs.parts import open_parts
 from services.jobs.settings import JobsSettings
+from services.jobs.uploads import LARGEST_BODY
 from shared.contracts import accounts, billing, common, jobs
 from shared.events.event import on
 from shared.service import Service
@@ -14,7 +15,8 @@ from shared.timers import Every
 
 service = Service(
     name="jobs",
-    paths=("/v1/tools", "/v1/uploads*", "/v1/files/*", "/v1/ai/*", "/v1/studio/*", "/v1/jobs*", "/v1/admin/jobs*"),
+    paths=("/v1/tools", "/v1/uploads*", "/v1/files/*", "/v1/ai/*", "/v1/studio/*", "/v1/jobs*", "/v1/runner/*",
+           "/v1/admin/jobs*"),
     router=router,
     metadata=Base.metadata,
     migrations=Path(__file__).parent / "migrations",
@@ -32,5 +34,5 @@ service = Service(
     every=(Every(5, tasks.move_queue, everywhere=True), Every(60, tasks.warn_of_expiry),
            Every(60, tasks.expire_results), Every(3600, tasks.sweep_files), Every(3600, tasks.prune)),
     parts=open_parts,
-    body_limits={"/v1/files/": 64 * 1024 * 1024},
+    body_limits={"/v1/files/": LARGEST_BODY},
 )  # fmt: skip

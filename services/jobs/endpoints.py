@@ -9,7 +9,7 @@ import orjson
 from fastapi import Header, Query
 from starlette.responses import RedirectResponse, Response
 
-from services.jobs import admin_endpoints, file_endpoints, repository, streams, usecases
+from services.jobs import admin_endpoints, file_endpoints, repository, runner_endpoints, streams, usecases
 from services.jobs.catalogue import ToolRead, entries
 from services.jobs.errors import InvalidJob, JobHasNoResult, ResultGone
 from services.jobs.models import Job
@@ -35,6 +35,7 @@ router = Router(tags=["jobs"])
 router.include(streams.router)
 router.include(file_endpoints.router)
 router.include(admin_endpoints.router)
+router.include(runner_endpoints.router)
 
 READS, WRITES = user(scope="jobs:read"), user(scope="jobs:write")
 LONGEST_WAIT_SECONDS = 60

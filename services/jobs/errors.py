@@ -43,6 +43,20 @@ class InvalidJob(Unprocessable):
         return cls(detail, errors=[{"field": field, "code": code, "detail": detail}])
 
 
+class LeaseLost(Conflict):
+    """The token is not, or no longer, that of a job which this runner holds."""
+
+    code, title = "lease_lost", "This job is not yours to work on"
+
+
+class ToolNotGranted(Forbidden):
+    code, title = "tool_not_granted", "This runner key is for other tools"
+
+
+class OutputMissing(Conflict):
+    code, title = "output_missing", "An announced output has not arrived"
+
+
 class AccountClosed(Forbidden):
     code, title = "account_disabled", "This account is disabled"
 

@@ -303,6 +303,25 @@ class File(Base):
     expires_at: Mapped[datetime | None]
 
 
+class RunnerOutput(Base):
+    """A file that a runner elsewhere may send for a job it holds; it becomes a `File` when the job is settled."""
+
+    __tablename__ = "runner_outputs"
+    __table_args__ = (
+        Index("runner_outputs_job_id_idx", "job_id"),
+        Index("runner_outputs_created_at_idx", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    token: Mapped[UUID]
+    key: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    content_type: Mapped[str]
+    size: Mapped[int]
+    created_at: Mapped[datetime]
+
+
 class StreamEnd(Base):
     """An order to end open streams: of one session, or of every session of the user."""
 

@@ -1,4 +1,4 @@
-"""How fast the lanes are: live slots, and what recent jobs of a tool took, remembered for some seconds."""
+"""How fast the lanes are: live slots, what recent jobs of a tool took, and how long a failed one waits."""
 
 import time
 from dataclasses import dataclass
@@ -16,6 +16,14 @@ _PACE = """
       FROM (SELECT run_seconds FROM job_attempts WHERE tool = %(tool)s AND outcome = 'COMPLETED'
              ORDER BY ended_at DESC LIMIT %(sample)s) recent
 """
+
+
+LONGEST_BACKOFF_SECONDS = 300.0
+
+
+def backoff_seconds(base: float, attempt: int) -> float:
+    """How long a failed attempt waits for the next, before jitter: doubled each time, at most five minutes."""
+    return min(LONGEST_BACKOFF_SECONDS, base * 2.0 ** min(attempt - 1, 16))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,26 @@ READY, LEASED, WAITING = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A job in hand. Everything done with it carries the token: without it, the work is somebody else's."""
+class Lease:
+    """The right to work on a job. Everything done with it carries the token: without it, the work is another's."""
 
     job_id: UUID
-    user_id: UUID
     token: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class EngineName:
+    """Who did the work, as the result tells it."""
+
+    provider: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Lease):
+    """A job in hand."""
+
+    user_id: UUID
     attempt: int
     lane: str
     tool: str
@@ -48,18 +62,27 @@ class Queue:
         return _claim_of(row) if row else None
 
     async def heartbeat(
-        self, claim: Claim, *, lease: float, progress: int, stage: str, now: datetime
+        self, held: Lease, *, lease: float, progress: int, stage: str, now: datetime
     ) -> Literal["ok", "cancel", "lost"]:
         query = "SELECT jobs_heartbeat_v1(%s, %s, %s, %s, %s, %s) AS answer"
-        row = await self._call(query, claim.job_id, claim.token, lease, progress, stage, now)
+        row = await self._call(query, held.job_id, held.token, lease, progress, stage, now)
         assert row is not None
         answer: Literal["ok", "cancel", "lost"] = row["answer"]
         return answer
 
-    async def settle(self, claim: Claim, outcome: Outcome, end: Mapping[str, Any], *, now: datetime) -> str:
-        """End the attempt. Returns what became of the job, or `LOST`: then throw the work away."""
-        query = "SELECT jobs_settle_v1(%s, %s, %s, %s, %s) AS outcome"
-        row = await self._call(query, claim.job_id, claim.token, outcome, Jsonb(end, dumps=orjson.dumps), now)
+    async def settle(
+        self, held: Lease, outcome: Outcome, end: Mapping[str, Any], *, now: datetime, engine: EngineName | None = None
+    ) -> str:
+        """End the attempt. Returns what became of the job, or `LOST`: then throw the work away.
+
+        `engine` is who did the work, if that is not who the job was accepted for.
+        """
+        values = (held.job_id, held.token, outcome, Jsonb(end, dumps=orjson.dumps))
+        if engine is None:
+            row = await self._call("SELECT jobs_settle_v1(%s, %s, %s, %s, %s) AS outcome", *values, now)
+        else:
+            query = "SELECT jobs_settle_as_v1(%s, %s, %s, %s, %s, %s, %s) AS outcome"
+            row = await self._call(query, *values, engine.provider, engine.version, now)
         assert row is not None
         if row["outcome"] != "LOST":
             self._database.committed_events()

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, and_, select, text
 
 from services.jobs.errors import FileNotFound, JobNotFound
-from services.jobs.models import Entitlement, File, Job, UsageCounter
+from services.jobs.models import Entitlement, File, Job, QueueEntry, RunnerOutput, UsageCounter
 from shared.database import ReadSession
 from shared.pagination import after
 
@@ -74,6 +74,13 @@ async def get_upload(session: ReadSession, user_id: UUID, file_id: UUID) -> File
 
 async def find_file_by_key(session: ReadSession, key: str) -> File | None:
     return await session.scalar(select(File).where(File.key == key))
+
+
+async def find_expected_output(session: ReadSession, key: str) -> RunnerOutput | None:
+    """What a runner announced under a lease that it still has."""
+    holds = (QueueEntry.job_id == RunnerOutput.job_id, QueueEntry.lease_token == RunnerOutput.token)
+    query = select(RunnerOutput).join(QueueEntry, and_(*holds)).where(RunnerOutput.key == key)
+    return await session.scalar(query)
 
 
 async def list_ready_files(session: ReadSession, user_id: UUID, ids: Sequence[UUID]) -> Sequence[File]:

@@ -23,7 +23,7 @@ RETRYABLE = {
 }
 
 
-def _storable(limit: int) -> AfterValidator:
+def storable(limit: int) -> AfterValidator:
     """JSON that Postgres can keep: real Unicode, no U+0000, at most `limit` bytes."""
 
     def check(value: Any) -> Any:
@@ -48,16 +48,16 @@ class JobRequest(BaseModel):
         json_schema_extra={"examples": [{"tool": "memes", "prompt": "One does not simply | deploy on Friday"}]},
     )
 
-    tool: Annotated[str, Field(min_length=1, max_length=64), _storable(256)]
-    prompt: Annotated[str | None, Field(max_length=10_000), _storable(64 * 1024)] = None
-    options: Annotated[dict[str, Any], _storable(OPTIONS_BYTES)] = Field(default_factory=dict)
+    tool: Annotated[str, Field(min_length=1, max_length=64), storable(256)]
+    prompt: Annotated[str | None, Field(max_length=10_000), storable(64 * 1024)] = None
+    options: Annotated[dict[str, Any], storable(OPTIONS_BYTES)] = Field(default_factory=dict)
     input_files: list[UUID] = Field(default_factory=list, max_length=50)
     priority: int = Field(0, ge=-10, le=10, description="Order among your own jobs only.")
     run_at: AwareDatetime | None = None
     start_deadline_seconds: int | None = Field(None, ge=1, le=30 * 86400)
     engine: Literal["auto", "local"] = "auto"
     seed: int | None = Field(None, ge=0, le=MAX_SEED)
-    metadata: Annotated[dict[str, Any], _storable(METADATA_BYTES)] = Field(default_factory=dict)
+    metadata: Annotated[dict[str, Any], storable(METADATA_BYTES)] = Field(default_factory=dict)
 
 
 class EstimateRequest(JobRequest):
@@ -161,7 +161,7 @@ class UsageRead(BaseModel):
 class UploadRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    filename: Annotated[str, Field(min_length=1, max_length=255), _storable(1024)]
+    filename: Annotated[str, Field(min_length=1, max_length=255), storable(1024)]
     content_type: str = Field(pattern=r"^[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,64}$")
     size: int = Field(ge=1, le=2**40)
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")

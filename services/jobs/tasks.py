@@ -3,10 +3,10 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import delete, select, text, update
 
 from services.jobs import usecases
-from services.jobs.models import File, Job
+from services.jobs.models import File, Job, RunnerOutput
 from services.jobs.parts import JobsParts
 from shared.contracts.jobs import JobResultExpired, JobResultExpiring
 from shared.database import WriteSession
@@ -74,6 +74,8 @@ async def sweep_files(runtime: Runtime) -> int:
     async with runtime.database.write() as session:
         stale = update(File).where(File.status == "PENDING", File.created_at < now - ORPHAN_AGE).values(status="GONE")
         keys = list(await session.scalars(stale.returning(File.key)))
+        unsent = delete(RunnerOutput).where(RunnerOutput.created_at < now - ORPHAN_AGE)
+        keys += await session.scalars(unsent.returning(RunnerOutput.key))
     keys += await _orphaned_results(runtime)
     for key in keys:
         await runtime.storage.delete(key)

@@ -25,13 +25,17 @@ from services.jobs.errors import (
     UploadTooLarge,
     media_refused,
 )
-from services.jobs.models import File
+from services.jobs.models import File, RunnerOutput
 from services.jobs.settings import JobsSettings
 from shared.database import ReadSession, WriteSession
 from shared.ids import new_id
 from shared.storage import Storage
 
 SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif"}
+
+
+# The most that one PUT may carry, whatever was announced.
+LARGEST_BODY = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,19 @@ def begin_upload(
     return file
 
 
-async def get_expected(session: ReadSession, key: str) -> File:
-    """The file that may be sent to this key. Raises FileNotFound or UploadAlreadyComplete."""
+def plain_name(name: str) -> str:
+    """A file name that is one everywhere: its last part, with letters, digits and `._-` only."""
+    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in Path(name).name)
+
+
+async def get_expected(session: ReadSession, key: str) -> File | RunnerOutput:
+    """What may be sent to this key: an upload, or an output of a runner that still holds its job.
+
+    Raises FileNotFound or UploadAlreadyComplete.
+    """
+    output = await repository.find_expected_output(session, key)
+    if output is not None:
+        return output
     file = await repository.find_file_by_key(session, key)
     if file is None or file.purpose != "upload" or file.status == "GONE":
         raise FileNotFound
@@ -80,7 +95,7 @@ async def get_expected(session: ReadSession, key: str) -> File:
     return file
 
 
-async def receive(storage: Storage, file: File, body: AsyncIterator[bytes]) -> None:
+async def receive(storage: Storage, file: File | RunnerOutput, body: AsyncIterator[bytes]) -> None:
     """Store what arrives, or nothing of it. Raises UploadTooLarge or UploadDiffers when it is not as announced."""
     counter = _Counter(body, file.size)
     try:

@@ -139,6 +139,14 @@ async def test_only_an_administrator_makes_a_runner_key_and_it_names_its_tools(s
     assert caller.session_id is None
 
 
+async def test_a_runner_key_without_tools_is_for_every_tool_and_still_an_administrator_s(svc):
+    account, admin = await register(svc), await register_admin(svc)
+    body = {"name": "gpu box", "scopes": ["jobs:read", "runner"]}
+    assert (await account.client.post(KEYS, json=body)).status_code == 403
+    made = await admin.client.post(KEYS, json=body)
+    assert (made.status_code, made.json()["tools"]) == (201, [])
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -146,7 +154,6 @@ async def test_only_an_administrator_makes_a_runner_key_and_it_names_its_tools(s
         {"name": "x", "scopes": ["everything"]},
         {"name": "", "scopes": ["jobs:read"]},
         {"name": "x", "scopes": ["jobs:read"], "tools": ["memes"]},
-        {"name": "x", "scopes": ["runner"]},
         {"name": "x", "scopes": ["jobs:read"], "expires_at": "2001-01-01T00:00:00Z"},
         {"name": "x", "scopes": ["jobs:read"], "expires_at": "2030-01-01T00:00:00"},
         {"name": "\x00", "scopes": ["jobs:read"]},

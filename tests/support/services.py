@@ -94,7 +94,7 @@ async def running_service(
                 transport=SilentTransport(),
                 http=http,
                 clock=clock,
-                storage=open_storage(f"{folder}/files", public_url=PUBLIC_URL, secret=SIGNING_SECRET),
+                storage=open_storage(f"{folder}/files", public_url=str(values["public_url"]), secret=SIGNING_SECRET),
                 mailer=FolderMailer(Path(folder) / "mail"),
                 keys=TestKeys(),
                 roles=roles,

@@ -26,8 +26,8 @@ async def create_key(body: KeyBody, caller: Caller, accounts: InAccounts, sessio
     now = accounts.now
     if body.expires_at is not None and body.expires_at <= now:
         _refuse("expires_at", "in_the_past", "A key must expire in the future.")
-    if bool(body.tools) != (RUNNER in body.scopes):
-        _refuse("tools", "runner_only", "A runner key names its tools, and only a runner key does.")
+    if body.tools and RUNNER not in body.scopes:
+        _refuse("tools", "runner_only", "Only a runner key names tools.")
     wanted = usecases.KeyRequest(body.name, tuple(body.scopes), tuple(body.tools), body.expires_at)
     key, shown = await usecases.create_key(session, caller.user_id, wanted, roles=caller.roles, now=now)
     return key_shown(key, shown)

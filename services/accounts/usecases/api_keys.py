@@ -32,7 +32,7 @@ SCOPES = (
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """`tools` names what a runner key may work on, and is empty for any other."""
+    """`tools` names what a runner key may work on, every tool when empty; other keys have none."""
 
     name: str
     scopes: tuple[str, ...]

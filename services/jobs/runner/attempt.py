@@ -12,6 +12,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from services.jobs.pace import backoff_seconds
 from services.jobs.queue import Claim, Outcome, Queue
 from services.jobs.runner import orphans, outputs
 from services.jobs.runner.workshop import Workshop, WorkshopGone
@@ -246,8 +247,8 @@ class Attempt:
         return "RETRY", {**measured, **self._failure({"code": self.verdict, "message": message})}
 
     def _failure(self, report: dict[str, Any]) -> dict[str, Any]:
-        base = self.bench.settings.retry_base_seconds
-        backoff = min(300.0, base * 2 ** (self.claim.attempt - 1)) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+        chance = random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+        backoff = backoff_seconds(self.bench.settings.retry_base_seconds, self.claim.attempt) * chance
         asked = report.get("retry_after")
         return {"code": report["code"], "message": report["message"], "delay": backoff if asked is None else asked}
 

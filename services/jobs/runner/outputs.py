@@ -5,6 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from services.jobs.uploads import plain_name
 from shared.ids import new_id
 from shared.storage import Storage
 
@@ -39,7 +40,7 @@ async def store(storage: Storage, prefix: str, files: list[dict[str, Any]]) -> l
 
 async def _store(storage: Storage, prefix: str, number: int, file: dict[str, Any]) -> dict[str, Any]:
     path = Path(file["path"])
-    name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in Path(file["name"]).name)
+    name = plain_name(file["name"])
     key = f"{prefix}/{number}-{name}"
     digest = await asyncio.to_thread(_sha256, path)
     await storage.put(key, path)
