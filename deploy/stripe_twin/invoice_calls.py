@@ -33,11 +33,18 @@ async def pay_invoice(account: Account, params: Body, invoice_id: str) -> Body:
         await invoices.mark_paid(account, invoice, None)
         await subscriptions.follow(account, invoice, paid=True)
         return invoice
-    await _pay_by_card(account, invoice, params.get("payment_method"))
+    await _pay_by_card(account, invoice, params.get("payment_method"), confirms=False)
     return await account.get("invoice", invoice_id)
 
 
-async def _pay_by_card(account: Account, invoice: Body, method_id: str | None) -> None:
+async def pay_on_page(account: Account, invoice_id: str) -> None:
+    """The customer pays on the invoice's page, there to confirm what the bank asks."""
+    invoice = await account.get("invoice", invoice_id)
+    if invoice["status"] == "open":
+        await _pay_by_card(account, invoice, None, confirms=True)
+
+
+async def _pay_by_card(account: Account, invoice: Body, method_id: str | None, *, confirms: bool) -> None:
     subscription = await account.get("subscription", invoice["parent"]["subscription_details"]["subscription"])
     if method_id:
         method: Body | None = await account.get("payment_method", method_id, "payment_method")
@@ -45,7 +52,7 @@ async def _pay_by_card(account: Account, invoice: Body, method_id: str | None) -
         method = await subscriptions.payment_method(account, subscription)
     if method is None:
         raise invalid("There is no default payment method to pay this invoice with.", code="missing")
-    outcome = await invoices.collect(account, invoice, method, present=False)
+    outcome = await invoices.collect(account, invoice, method, present=False, authenticated=confirms)
     if outcome == "failed":
         await subscriptions.follow(account, invoice, paid=False)
         raise invoices.refusal(await account.get("payment_intent", invoice["_intent"]))

@@ -66,10 +66,12 @@ class Pages:
                 (await account.get("product", each["items"]["data"][0]["price"]["product"]), each)
                 for each in await portal.portal_subscriptions(account, session)
             ]
+            choices = [(each, await portal.other_prices(account, each)) for _, each in found]
         return page(
             "Your subscription",
             note(error, "error") if error else "",
             *(_subscription(product, each) for product, each in found),
+            *(_plans(each, prices) for each, prices in choices),
             "" if found else note("There is no running subscription."),
             form(*(button("card", card.name, f"Use {card.number}", card.title) for card in CARDS.values())),
             link(session["return_url"], "Back to the shop"),
@@ -78,7 +80,7 @@ class Pages:
     async def invoice(self, request: Request) -> Response:
         invoice_id, error = request.path_params["invoice_id"], None
         if request.method == "POST":
-            error = await self._try(lambda account: invoice_calls.pay_invoice(account, {}, invoice_id))
+            error = await self._try(lambda account: invoice_calls.pay_on_page(account, invoice_id))
         async with self._books.read() as account:
             invoice = await account.get("invoice", invoice_id)
         rows = [(each["description"], money(each["amount"], each["currency"])) for each in invoice["lines"]["data"]]
@@ -130,7 +132,10 @@ async def _manage(account: Account, session_id: str, fields: Body) -> None:
         session = await portal.portal_session(account, session_id)
         await portal.replace_card(account, session["customer"], str(fields["card"]))
     else:
-        await portal.act(account, session_id, str(fields.get("action")), str(fields.get("subscription")))
+        action, price = str(fields.get("action")), fields.get("price")
+        if price:
+            action = "change"
+        await portal.act(account, session_id, action, str(fields.get("subscription")), str(price))
 
 
 async def _form(request: Request) -> Body:
@@ -181,6 +186,14 @@ def _subscription(product: Body, subscription: Body) -> str:
     return table(rows) + form(
         hidden("subscription", subscription["id"]), choice, button("action", "cancel_now", "Cancel now")
     )
+
+
+def _plans(subscription: Body, prices: list[Body]) -> str:
+    buttons = [
+        button("price", each["id"], f"Change to {each['nickname'] or each['lookup_key'] or each['id']}")
+        for each in prices
+    ]
+    return form(hidden("subscription", subscription["id"]), *buttons) if buttons else ""
 
 
 def _time(timestamp: int) -> str:

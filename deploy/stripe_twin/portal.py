@@ -1,6 +1,6 @@
 """The billing portal: a link to a page on which customers look after their subscriptions."""
 
-from deploy.stripe_twin import subscription_changes, subscriptions
+from deploy.stripe_twin import schedules, subscription_changes, subscriptions
 from deploy.stripe_twin.account import Account, Body
 from deploy.stripe_twin.cards import CARDS
 from deploy.stripe_twin.customers import attach, live_customer, new_method
@@ -49,15 +49,45 @@ async def portal_subscriptions(account: Account, session: Body) -> list[Body]:
     return [each for each in found if each["status"] not in subscriptions.ENDED]
 
 
-async def act(account: Account, session_id: str, action: str, subscription_id: str) -> None:
+async def other_prices(account: Account, subscription: Body) -> list[Body]:
+    """What the subscription could be changed to: the recurring prices for sale in its currency."""
+    current = subscription["items"]["data"][0]["price"]
+    found = await account.where("price", active=True, type="recurring", currency=subscription["currency"])
+    return [each for each in found if each["id"] != current["id"]]
+
+
+async def _change(account: Account, subscription: Body, price_id: str) -> None:
+    """As the portal is usually set up: a larger amount at once with proration, a smaller one at the period's end."""
+    item = subscription["items"]["data"][0]
+    price = await account.get("price", price_id, "price")
+    if price["unit_amount"] >= item["price"]["unit_amount"]:
+        items = [{"id": item["id"], "price": price_id}]
+        params = {"items": items, "proration_behavior": "always_invoice", "payment_behavior": "error_if_incomplete"}
+        await subscription_changes.update_subscription(account, params, subscription["id"])
+        return
+    schedule = await schedules.create_schedule(account, {"from_subscription": subscription["id"]})
+    current = schedule["phases"][0]
+    recurring = {name: price["recurring"][name] for name in ("interval", "interval_count")}
+    coming = {"items": [{"price": price_id, "quantity": item["quantity"]}], "duration": recurring}
+    kept = {name: current[name] for name in ("start_date", "end_date")}
+    kept["items"] = [{"price": each["price"], "quantity": each["quantity"]} for each in current["items"]]
+    await schedules.update_schedule(account, {"phases": [kept, coming]}, schedule["id"])
+
+
+async def act(account: Account, session_id: str, action: str, subscription_id: str, price_id: str = "") -> None:
     session = await portal_session(account, session_id)
     subscription = await owned_subscription(account, session, subscription_id)
+    if subscription["schedule"]:
+        await schedules.release_schedule(account, {}, subscription["schedule"])
+        subscription = await account.get("subscription", subscription_id)
     if action == "cancel":
         await subscription_changes.update_subscription(account, {"cancel_at_period_end": True}, subscription["id"])
     elif action == "resume":
         await subscription_changes.update_subscription(account, {"cancel_at_period_end": False}, subscription["id"])
     elif action == "cancel_now":
         await subscription_changes.cancel_subscription(account, {}, subscription["id"])
+    elif action == "change":
+        await _change(account, subscription, price_id)
     else:
         raise invalid(f"No such action: {action}", param="action")
 

@@ -194,7 +194,7 @@ ROUTES = [
         subscription_changes.update_subscription,
         p.SubscriptionUpdateParams,
         "billing_cycle_anchor cancel_at cancel_at_period_end cancellation_details default_payment_method description "
-        "discounts items metadata payment_behavior proration_behavior proration_date trial_end",
+        "discounts items metadata pause_collection payment_behavior proration_behavior proration_date trial_end",
     ),
     Route(
         "DELETE",

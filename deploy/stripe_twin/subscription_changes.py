@@ -28,9 +28,10 @@ async def update_subscription(account: Account, params: Body, subscription_id: s
     changes = changed(subscription, params, "description")
     changes |= await _card(account, params)
     changes |= _end(account, subscription, params)
+    changes |= _pause(params)
     changes |= await _discounts(account, subscription, params)
     lines: list[Body] = []
-    if "items" in params:
+    if "items" in params or "billing_cycle_anchor" in params:
         moved, lines = await _move(account, subscription, params)
         changes |= moved
     await account.change("customer.subscription.updated", subscription, **changes)
@@ -46,6 +47,16 @@ async def _card(account: Account, params: Body) -> Body:
         await account.get("payment_method", method_id, "default_payment_method")
         return {"default_payment_method": method_id}
     return {}
+
+
+def _pause(params: Body) -> Body:
+    """While collection is paused, invoices are made and voided; the status stays what it was."""
+    if "pause_collection" not in params:
+        return {}
+    pause = params["pause_collection"] or None
+    if pause and (pause["behavior"] != "void" or "resumes_at" in pause):
+        raise invalid("The twin voids invoices until collection is resumed.", param="pause_collection[behavior]")
+    return {"pause_collection": {"behavior": "void", "resumes_at": None} if pause else None}
 
 
 def _end(account: Account, subscription: Body, params: Body) -> Body:
@@ -83,8 +94,8 @@ async def _discounts(account: Account, subscription: Body, params: Body) -> Body
 
 async def _move(account: Account, subscription: Body, params: Body) -> tuple[Body, list[Body]]:
     """The items as they will be, and the lines that the change costs and gives back."""
-    items, lines, restarts = [], [], params.get("billing_cycle_anchor") == "now"
-    given = {each.get("id"): each for each in params["items"]}
+    items, lines, restarts = [], [], params.get("billing_cycle_anchor", {}).get("type") == "now"
+    given = {each.get("id"): each for each in params.get("items", [])}
     if unknown := set(given) - {item["id"] for item in subscription["items"]["data"]}:
         raise no_such("subscription_item", str(unknown.pop()), "items[0][id]")
     for item in subscription["items"]["data"]:

@@ -241,7 +241,10 @@ async def renew(account: Account, subscription_id: str) -> None:
     invoice = await _draft(account, subscription, "subscription_cycle", lines, period_of(before))
     await plan_renewal(account, subscription)
     await invoices.finalize(account, invoice)
-    await collect(account, invoice, subscription)
+    if subscription["pause_collection"]:
+        await invoices.void(account, invoice)
+    else:
+        await collect(account, invoice, subscription)
 
 
 async def _next_cycle(account: Account, subscription: Body) -> Body:

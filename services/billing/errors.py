@@ -85,12 +85,14 @@ class PaymentProviderUnavailable(Unavailable):
     code, title = "payment_provider_unavailable", "The payment provider does not answer, please try again"
 
 
-class StripeRefused(Exception):
-    """Stripe understood and said no. `code` is Stripe's error code."""
+class StripeRefused(Conflict):
+    """Stripe understood and said no; `reason` is its own error code. Told as it is where no use case knows better."""
+
+    code, title = "provider_refused", "The payment provider refused this"
 
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
-        self.code = code
+        self.reason = code
 
 
 class ObjectMissing(StripeRefused):

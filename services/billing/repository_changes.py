@@ -87,3 +87,9 @@ async def lock_trial(session: WriteSession, person: str) -> Trial | None:
 
 async def find_trial_of_checkout(session: ReadSession, checkout_id: UUID) -> Trial | None:
     return await session.scalar(select(Trial).where(Trial.checkout_id == checkout_id))
+
+
+async def list_used_up_pauses(session: ReadSession, now: datetime) -> Sequence[Subscription]:
+    """Paused subscriptions whose paid time is over and which Stripe still calls active."""
+    used_up = select(Subscription).where(Subscription.status == "active", Subscription.paused_from <= now)
+    return (await session.scalars(used_up.limit(BATCH))).all()

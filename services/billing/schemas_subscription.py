@@ -42,6 +42,14 @@ class PlanChoice(Closed):
     interval: Interval
 
 
+class PortalRequest(Closed):
+    return_url: str | None = Field(default=None, max_length=2000)
+
+
+class PortalRead(BaseModel):
+    url: str
+
+
 class PreviewLineRead(FromRow):
     """Positive what is to pay, negative what is given back."""
 

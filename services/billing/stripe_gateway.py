@@ -196,6 +196,28 @@ class StripeGateway:
         except StripeRefused as refusal:
             log.info("schedule_not_released", schedule=schedule_id, reason=str(refusal))
 
+    async def pause(self, subscription_id: str, *, since: datetime, key: str) -> None:
+        """Collect nothing more. The metadata keeps when the paid time is over, which Stripe has no word for."""
+        params = {"pause_collection": {"behavior": "void"}, "metadata": {"paused_from": str(int(since.timestamp()))}}
+        await _asked(self._v1.subscriptions.update_async, subscription_id, params, _key(key))
+
+    async def unpause(self, subscription_id: str, *, new_cycle: bool, key: str) -> str | None:
+        """Collect again, with `new_cycle` for a period that begins and is paid now. Returns the latest invoice.
+
+        Raises StripeDeclined when the bank refuses, and then the pause goes on.
+        """
+        params: dict[str, Any] = {"pause_collection": "", "metadata": {"paused_from": ""}}
+        if new_cycle:
+            params |= {"billing_cycle_anchor": {"type": "now"}, "proration_behavior": "none"}
+            params["payment_behavior"] = "error_if_incomplete"
+        answer = await _asked(self._v1.subscriptions.update_async, subscription_id, params, _key(key))
+        return objects.id_of(answer["latest_invoice"])
+
+    async def create_portal_session(self, customer_id: str, return_url: str, *, key: str) -> str:
+        """The address of a page on which the customer looks after their billing; it works for a few minutes."""
+        params = {"customer": customer_id, "return_url": return_url}
+        return str((await _asked(self._v1.billing_portal.sessions.create_async, params, _key(key)))["url"])
+
 
 @asynccontextmanager
 async def open_gateway(settings: BillingSettings) -> AsyncIterator[StripeGateway]:

@@ -249,6 +249,11 @@ class InvoiceSnapshot(StripeModel):
         return id_of(details.subscription) if details else None
 
     @property
+    def was_never_asked_for(self) -> bool:
+        """Whether it was withdrawn before anybody tried to collect it, as in a pause."""
+        return self.status == "void" and self.attempt_count == 0
+
+    @property
     def price_id(self) -> str | None:
         """The price that was paid for: of the largest line, since a proration also gives the old price back."""
         largest = max(self.lines.data, key=lambda line: line.amount, default=None)

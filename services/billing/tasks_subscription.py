@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
-from services.billing import repository_changes
+from services.billing import repository, repository_changes
 from services.billing.errors import PaymentDeclined, PaymentProviderUnavailable, PlanChangeRefused
 from services.billing.parts import BillingParts
 from services.billing.tasks import STUCK_AFTER, end_grace, end_lost_subscriptions
 from services.billing.usecases.entitlements import publish_entitlement
 from services.billing.usecases.plan_changes import Changing, carry_out_change
+from services.billing.usecases.synchronise import Books, sync_subscription
 from shared.logging import get_logger
 from shared.runtime import Runtime
 from shared.timers import Every
@@ -42,7 +43,22 @@ async def renew_limits(runtime: Runtime) -> None:
             await publish_entitlement(session, user_id, now=now, grace=parts.grace)
 
 
+async def end_paid_time(runtime: Runtime) -> None:
+    """Paused plans go off when what was paid is used up, also if nobody at Stripe says so."""
+    parts: BillingParts = runtime.parts
+    now = runtime.clock.now()
+    async with runtime.database.read() as session:
+        used_up = await repository_changes.list_used_up_pauses(session, now)
+    for row in used_up:
+        try:
+            async with parts.worker_database.write() as session:
+                await repository.lock_name(session, row.stripe_customer_id)
+                await sync_subscription(Books(session, parts.gateway, now, parts.grace), row.stripe_subscription_id)
+        except PaymentProviderUnavailable as error:
+            log.warning("pause_not_followed", subscription=str(row.id), error=str(error))
+
+
 TIMERS = (
     Every(30, finish_changes),
-    *(Every(60, task) for task in (end_grace, end_lost_subscriptions, renew_limits)),
+    *(Every(60, task) for task in (end_grace, end_lost_subscriptions, end_paid_time, renew_limits)),
 )

@@ -248,3 +248,32 @@ def test_period_ends_count_from_the_anchor(anchor: str, interval: str, expected:
         last = period_end(start, recurring, last)
         ends.append(f"{datetime.fromtimestamp(last, UTC):%Y-%m-%d}")
     assert ends == expected
+
+
+def test_while_collection_is_paused_periods_pass_with_voided_invoices_and_go_on_after_it(twin: Bench) -> None:
+    subscription = twin.subscribe()
+    update = twin.stripe.v1.subscriptions.update
+    update(subscription["id"], {"pause_collection": {"behavior": "void"}})
+    twin.advance(40 * DAY)
+    assert twin.subscription(subscription["id"])["status"] == "active"
+    assert [each["status"] for each in twin.invoices(subscription)] == ["paid", "void"]
+    update(
+        subscription["id"],
+        {"pause_collection": "", "billing_cycle_anchor": {"type": "now"}, "proration_behavior": "none"},
+    )
+    newest = twin.invoices(subscription)[-1]
+    assert (newest["status"], newest["amount_paid"]) == ("paid", 1900)
+    item = twin.subscription(subscription["id"])["items"]["data"][0]
+    assert item["current_period_start"] == newest["created"]
+    with pytest.raises(stripe.InvalidRequestError):
+        update(subscription["id"], {"pause_collection": {"behavior": "keep_as_draft"}})
+
+
+def test_a_customer_confirms_a_renewal_on_the_invoices_page(twin: Bench) -> None:
+    subscription = twin.subscribe("renewal_3ds")
+    twin.advance(31 * DAY)
+    invoice = twin.invoices(subscription)[1]
+    assert invoice["status"] == "open"
+    assert "paid" in twin.http.post(invoice["hosted_invoice_url"]).text
+    assert twin.invoices(subscription)[1]["status"] == "paid"
+    assert twin.subscription(subscription["id"])["status"] == "active"

@@ -76,11 +76,20 @@ def check_order(order: CheckoutOrder, public_url: str) -> None:
     plan = PLANS.get(order.plan_id)
     if plan is None or plan.is_free:
         raise UnknownPlan(f"{order.plan_id} is not for sale.")
-    site = urlsplit(public_url)
     for url in (order.success_url, order.cancel_url):
-        parts = urlsplit(url) if url else site
-        if (parts.scheme, parts.netloc) != (site.scheme, site.netloc):
-            raise ForeignReturnUrl(f"{url} is not on {public_url}.")
+        check_return_url(url, public_url)
+
+
+def check_return_url(url: str | None, public_url: str) -> None:
+    """Nobody is sent from a page of payment to a site that is not ours."""
+    try:
+        site, parts = urlsplit(public_url), urlsplit(url or public_url)
+    except ValueError as error:
+        raise ForeignReturnUrl from error
+    # Browsers read a backslash as a slash, and cut out what is not printable.
+    is_plain = url is None or (url.isprintable() and not set(url) & set("\\ "))
+    if not is_plain or (parts.scheme, parts.netloc) != (site.scheme, site.netloc):
+        raise ForeignReturnUrl(f"{url} is not on {public_url}.")
 
 
 async def begin_checkout(

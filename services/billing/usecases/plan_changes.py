@@ -222,7 +222,7 @@ async def carry_out_change(changing: Changing, change: PlanChange) -> None:
 
 
 def _code_of(refusal: StripeDeclined) -> str | None:
-    return "payment_action_required" if refusal.code == "authentication_required" else None
+    return "payment_action_required" if refusal.reason == "authentication_required" else None
 
 
 async def _tell_stripe(changing: Changing, row: Subscription, change: PlanChange) -> str | None:

@@ -122,7 +122,9 @@ def _copy(row: Subscription, snapshot: SubscriptionSnapshot, now: datetime) -> N
     row.raw_status, row.updated_at = snapshot.status, now
     row.period_start, row.period_end = snapshot.period_start, snapshot.period_end
     row.cancel_at, row.trial_end = snapshot.ends_at, moment(snapshot.trial_end)
-    row.paused_from = snapshot.paused_from
+    if row.paused_from != snapshot.paused_from:
+        # The version names the next call to Stripe, which must not be taken for an earlier one.
+        row.paused_from, row.version = snapshot.paused_from, row.version + 1
     plan = plan_of_lookup_key(snapshot.lookup_key)
     if plan is not None:
         row.plan_id, row.interval = plan

@@ -128,6 +128,8 @@ async def sync_invoice(books: Books, invoice_id: str) -> None:
     subscription = await sync_subscription(books, snapshot.subscription_id) if snapshot.subscription_id else None
     if subscription is None or snapshot.status in {"draft", None}:
         return
+    if snapshot.was_never_asked_for and await repository.find_payment_by_invoice(books.session, invoice_id) is None:
+        return
     payment = await _payment_of(books, snapshot, subscription)
     _note_invoice(payment, snapshot)
     await _note_upgrade(books, payment, snapshot)
