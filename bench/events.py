@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 import aio_pika
+import uvloop
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from sqlalchemy import text
 
@@ -53,7 +54,7 @@ def measure(settings: Settings) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="atelier-bench-") as folder, throwaway_server(durable=True):
         broker = start_rabbitmq(Path(folder) / "node")
         try:
-            return asyncio.run(_measure(settings, broker.url))
+            return uvloop.run(_measure(settings, broker.url))
         finally:
             broker.stop()
 

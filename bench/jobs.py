@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import uvloop
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
@@ -42,7 +43,7 @@ PLACE = """
 
 def measure(settings: Settings) -> list[Figure]:
     with throwaway_server(durable=True):
-        return asyncio.run(_measure(settings))
+        return uvloop.run(_measure(settings))
 
 
 async def _measure(settings: Settings) -> list[Figure]:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import argon2
+import uvloop
 
 from bench.board import Figure, percentile
 from bench.settings import Settings
@@ -23,7 +24,7 @@ LAG_PAUSE_SECONDS = 0.005
 
 def measure(settings: Settings) -> list[Figure]:
     with throwaway_server(durable=True):
-        return asyncio.run(_measure(settings))
+        return uvloop.run(_measure(settings))
 
 
 async def _measure(settings: Settings) -> list[Figure]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+import uvloop
 
 from deploy.front.app import FrontSettings, create_front
 from shared.logging import configure_logging
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     chosen = parser.parse_args()
     configure_logging(level=os.environ.get("ATELIER_LOG_LEVEL", "WARNING"))
-    asyncio.run(_serve(chosen.host, chosen.port))
+    uvloop.run(_serve(chosen.host, chosen.port))
 
 
 async def _serve(host: str, port: int) -> None:

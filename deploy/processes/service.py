@@ -5,7 +5,6 @@ serves its health and metrics.
 """
 
 import argparse
-import asyncio
 import gc
 import os
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from deploy.composition import clock_of, database_of, http_client, runtime_of
@@ -37,7 +37,7 @@ def main() -> None:
     service: Service = import_module(f"services.{chosen.service}.app").service
     if chosen.migrate:
         migrations.upgrade(service, service.settings().database_url)
-    asyncio.run(_serve(service, frozenset(chosen.roles.split(",")), chosen.host, chosen.port))
+    uvloop.run(_serve(service, frozenset(chosen.roles.split(",")), chosen.host, chosen.port))
 
 
 async def _serve(service: Service, roles: frozenset[str], host: str, port: int) -> None:

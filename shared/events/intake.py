@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from psycopg import AsyncConnection
 
@@ -32,16 +33,21 @@ LOCK_MILLISECONDS = 200
 # A consumer this far behind gets everything through its inbox.
 BACKLOG_ROWS = 200
 
-_KNOWN = """
-    SELECT consumer, event_id FROM inbox
-     WHERE (consumer, event_id) IN (SELECT * FROM unnest(%s::text[], %s::uuid[]))
-"""
-_BUSY = """
-    SELECT known.consumer, waiting.subject FROM unnest(%s::text[]) AS known(consumer), LATERAL (
-        SELECT subject FROM inbox i WHERE i.consumer = known.consumer AND i.status = 0 ORDER BY i.seq LIMIT %s) waiting
+# One round trip: it bounds the waits for locks, and finds the messages that are here already and the subjects that
+# have something waiting (none for a consumer that is far behind, whatever the subject).
+_LOOK = """
+    SELECT 'limit' AS found, '' AS consumer, set_config('lock_timeout', %(lock)s, true) AS value
     UNION ALL
-    SELECT i.consumer, i.subject FROM inbox i
-     WHERE i.status = 2 AND (i.consumer, i.subject) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+    SELECT 'known', consumer, event_id::text FROM inbox
+     WHERE (consumer, event_id) IN (SELECT * FROM unnest(%(consumers)s::text[], %(events)s::uuid[]))
+    UNION ALL
+    SELECT 'busy', known.consumer, waiting.subject FROM unnest(%(distinct)s::text[]) AS known(consumer), LATERAL (
+        SELECT subject FROM inbox i WHERE i.consumer = known.consumer AND i.status = 0
+         ORDER BY i.seq LIMIT %(backlog)s) waiting
+    UNION ALL
+    SELECT 'busy', i.consumer, i.subject FROM inbox i
+     WHERE i.status = 2
+       AND (i.consumer, i.subject) IN (SELECT * FROM unnest(%(consumers)s::text[], %(subjects)s::text[]))
 """
 
 log = get_logger(__name__)
@@ -79,12 +85,11 @@ class Intake:
         messages = list(unique.values())
         async with self._slots, self._runtime.database.write() as session:
             driver = await driver_of(session)
-            await driver.execute(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}".encode())
-            known = await _known(driver, messages)
+            known, busy = await _look(driver, messages)
             messages = [message for message in messages if message.key not in known]
             if not messages:
                 return
-            batch = kind(self._runtime, self._inbox, session, await _busy(driver, messages))
+            batch = kind(self._runtime, self._inbox, session, busy)
             handled = [(message, await batch.take(message)) for message in messages]
             await self._inbox.insert(driver, [(batch.begun.get(message.key, message), v) for message, v in handled])
         batch.report()
@@ -159,17 +164,23 @@ class _CarefulBatch(_Batch):
         return self._end(message, Verdict(DONE))
 
 
-async def _known(driver: AsyncConnection[Any], messages: Sequence[Message]) -> set[tuple[str, Any]]:
-    keys = [message.consumer for message in messages], [message.event_id for message in messages]
-    return {(row[0], row[1]) for row in await (await driver.execute(_KNOWN, keys)).fetchall()}
-
-
-async def _busy(driver: AsyncConnection[Any], messages: Sequence[Message]) -> dict[str, set[str] | None]:
-    """The subjects that have something waiting, by consumer; None for a consumer that is far behind with all."""
-    consumers = sorted({message.consumer for message in messages})
-    pairs = [message.consumer for message in messages], [message.subject for message in messages]
-    rows = await (await driver.execute(_BUSY, (consumers, BACKLOG_ROWS, *pairs))).fetchall()
+async def _look(
+    driver: AsyncConnection[Any], messages: Sequence[Message]
+) -> tuple[set[tuple[str, UUID]], dict[str, set[str] | None]]:
+    """The keys of the messages that are stored already, and the subjects with something waiting, by consumer; None
+    for a consumer that is far behind with all."""
+    values = {
+        "lock": f"{LOCK_MILLISECONDS}ms",
+        "consumers": [message.consumer for message in messages],
+        "events": [message.event_id for message in messages],
+        "subjects": [message.subject for message in messages],
+        "distinct": sorted({message.consumer for message in messages}),
+        "backlog": BACKLOG_ROWS,
+    }
+    rows = await (await driver.execute(_LOOK, values)).fetchall()
+    known = {(consumer, UUID(value)) for found, consumer, value in rows if found == "known"}
     waiting: dict[str, list[str]] = {}
-    for consumer, subject in rows:
-        waiting.setdefault(consumer, []).append(subject)
-    return {name: None if len(subjects) >= BACKLOG_ROWS else set(subjects) for name, subjects in waiting.items()}
+    for found, consumer, subject in rows:
+        if found == "busy":
+            waiting.setdefault(consumer, []).append(subject)
+    return known, {name: None if len(listed) >= BACKLOG_ROWS else set(listed) for name, listed in waiting.items()}
