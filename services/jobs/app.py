@@ -22,7 +22,7 @@ service = Service(
     migrations=Path(__file__).parent / "migrations",
     settings=JobsSettings,
     publishes=(jobs.JobCreated, jobs.JobStarted, jobs.JobRetryScheduled, jobs.JobCompleted, jobs.JobFailed,
-               jobs.JobCancelled, jobs.JobResultExpiring, jobs.JobResultExpired,
+               jobs.JobCancelled, jobs.JobResultExpiring, jobs.JobResultExpired, jobs.BatchCompleted,
                common.UsageRecorded, common.UsageThresholdReached),
     subscribes=(
         on(billing.EntitlementChanged, handlers.keep_entitlement, consumer="entitlements"),

@@ -1,6 +1,5 @@
 """Jobs over HTTP: the catalogue, orders, and what became of them."""
 
-import random
 import re
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,14 +8,22 @@ import orjson
 from fastapi import Header, Query
 from starlette.responses import RedirectResponse, Response
 
-from services.jobs import admin_endpoints, file_endpoints, repository, runner_endpoints, streams, usecases
+from services.jobs import (
+    admin_endpoints,
+    batch_endpoints,
+    file_endpoints,
+    repository,
+    runner_endpoints,
+    streams,
+    usecases,
+)
 from services.jobs.catalogue import ToolRead, entries
 from services.jobs.errors import InvalidJob, JobHasNoResult, ResultGone
 from services.jobs.models import Job
+from services.jobs.orders import order_of
 from services.jobs.parts import JobsParts, Parts
 from services.jobs.presenting import wait
 from services.jobs.schemas import (
-    MAX_SEED,
     EstimateRead,
     EstimateRequest,
     JobRead,
@@ -33,6 +40,7 @@ from shared.routing import Router, public, user
 
 router = Router(tags=["jobs"])
 router.include(streams.router)
+router.include(batch_endpoints.router)
 router.include(file_endpoints.router)
 router.include(admin_endpoints.router)
 router.include(runner_endpoints.router)
@@ -54,14 +62,14 @@ async def list_tools(parts: Parts) -> Page[ToolRead]:
 async def create_ai_job(
     body: JobRequest, caller: Caller, parts: Parts, once: Idempotency, prefer: Prefer = None
 ) -> Response:
-    return await _create(parts, caller, once, _order("ai", body), _seconds(prefer))
+    return await _create(parts, caller, once, order_of("ai", body), _seconds(prefer))
 
 
 @router.post("/v1/studio/jobs", access=WRITES, status_code=202, responses={200: JOB, 202: JOB})
 async def create_studio_job(
     body: JobRequest, caller: Caller, parts: Parts, once: Idempotency, prefer: Prefer = None
 ) -> Response:
-    return await _create(parts, caller, once, _order("studio", body), _seconds(prefer))
+    return await _create(parts, caller, once, order_of("studio", body), _seconds(prefer))
 
 
 @router.post("/v1/jobs/estimate", access=READS)
@@ -70,7 +78,7 @@ async def estimate_job(body: EstimateRequest, caller: Caller, session: Read, par
     now = parts.runtime.clock.now()
     allowance, counters = await usecases.tell_usage(session, caller.user_id, now)
     left = {name: max(0, limit - _spoken_for(counters[name])) for name, limit in allowance.limits.items()}
-    order = _order(body.family or parts.desk.catalogue.family_of(body.tool), body)
+    order = order_of(body.family or parts.desk.catalogue.family_of(body.tool), body)
     try:
         plan = await usecases.plan_order(session, parts.desk, caller.user_id, order)
     except InvalidJob as problem:
@@ -213,21 +221,6 @@ async def _accept(parts: JobsParts, caller: Principal, once: Once, create: Any) 
 
 def _location(job: JobRead) -> dict[str, str]:
     return {"Location": f"/v1/jobs/{job.id}"}
-
-
-def _order(family: str, body: JobRequest) -> Order:
-    return Order(
-        family=family,
-        tool=body.tool,
-        prompt=body.prompt,
-        options=body.options,
-        input_files=tuple(body.input_files),
-        priority=body.priority,
-        run_at=body.run_at,
-        start_deadline_seconds=body.start_deadline_seconds,
-        seed=random.randint(0, MAX_SEED) if body.seed is None else body.seed,  # noqa: S311 - a seed, not a secret
-        metadata=body.metadata,
-    )
 
 
 def _seconds(prefer: str | None) -> int:

@@ -25,6 +25,10 @@ class ResultGone(Gone):
     code, title = "result_gone", "The result was removed when its time was over"
 
 
+class BatchNotFound(NotFound):
+    code, title = "batch_not_found", "There is no such batch"
+
+
 class ToolUnknown(Unprocessable):
     code, title = "tool_unknown", "There is no such tool here"
 

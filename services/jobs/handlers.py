@@ -14,6 +14,8 @@ from shared.contracts.billing import EntitlementChanged
 from shared.database import WriteSession
 from shared.events.event import EventContext
 
+# Every lane first: a second one locked after the usage counters could be waited for in a circle.
+_LOCK_LANES = text("SELECT lane FROM tenant_lanes WHERE user_id = :user_id ORDER BY lane FOR NO KEY UPDATE")
 _CANCEL_ALL = text("""
     SELECT jobs_cancel_v1(job_id, 'system', CAST(:now AS timestamptz))
       FROM (SELECT job_id FROM job_queue WHERE user_id = :user_id ORDER BY lane, seq) mine
@@ -70,6 +72,7 @@ async def lock_out(session: WriteSession, event: UserDisabled, context: EventCon
     now = context.runtime.clock.now()
     await usecases.begin_free_plan(session, event.user_id, now, now)
     await _set_disabled(session, event.user_id, now)
+    await session.execute(_LOCK_LANES, {"user_id": event.user_id})
     await session.execute(_CANCEL_ALL, {"user_id": event.user_id, "now": now})
     session.add(StreamEnd(user_id=event.user_id))
     session.info["published"] = True

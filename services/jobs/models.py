@@ -88,6 +88,7 @@ class Job(Base):
         Index("jobs_user_id_family_created_at_idx", "user_id", "family", "created_at", "id"),
         Index("jobs_user_id_live_idx", "user_id", postgresql_where=text("status IN ('PENDING', 'PROCESSING')")),
         Index("jobs_status_created_at_idx", "status", "created_at", "id"),
+        Index("jobs_batch_id_idx", "batch_id", "created_at", "id", postgresql_where=text("batch_id IS NOT NULL")),
         Index("jobs_tool_created_at_idx", "tool", "created_at", "id"),
         Index(
             "jobs_expires_at_idx",
@@ -149,6 +150,25 @@ class Job(Base):
     @property
     def is_over(self) -> bool:
         return self.status not in LIVE
+
+
+class Batch(Base):
+    """Jobs that were accepted together; a trigger counts `pending` down as they end."""
+
+    __tablename__ = "job_batches"
+    __table_args__ = (
+        CheckConstraint("pending BETWEEN 0 AND total", name="pending"),
+        Index("job_batches_user_id_created_at_idx", "user_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    total: Mapped[int] = mapped_column(Integer)
+    pending: Mapped[int] = mapped_column(Integer)
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
+    created_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
 
 
 class QueueEntry(Base):

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, select, text
+from sqlalchemy import Row, and_, func, select, text
 
-from services.jobs.errors import FileNotFound, JobNotFound
-from services.jobs.models import Entitlement, File, Job, QueueEntry, RunnerOutput, UsageCounter
+from services.jobs.errors import BatchNotFound, FileNotFound, JobNotFound
+from services.jobs.models import Batch, Entitlement, File, Job, QueueEntry, RunnerOutput, UsageCounter
 from shared.database import ReadSession
 from shared.pagination import after
 
@@ -49,6 +49,26 @@ async def list_live_jobs(session: ReadSession, user_id: UUID) -> Sequence[Job]:
 
 async def list_jobs_by_id(session: ReadSession, ids: Sequence[UUID]) -> Sequence[Job]:
     return (await session.scalars(select(Job).where(Job.id.in_(ids), Job.deleted_at.is_(None)))).all()
+
+
+async def get_batch(session: ReadSession, user_id: UUID, batch_id: UUID) -> Batch:
+    """A user's own batch. Raises BatchNotFound, also for other people's."""
+    batch = await session.get(Batch, batch_id, populate_existing=True)
+    if batch is None or batch.user_id != user_id:
+        raise BatchNotFound
+    return batch
+
+
+async def list_jobs_of_batch(session: ReadSession, batch_id: UUID) -> Sequence[Job]:
+    """In the order in which they were asked for. A batch is small, so there are no pages."""
+    query = select(Job).where(Job.batch_id == batch_id, Job.deleted_at.is_(None)).order_by(Job.created_at, Job.id)
+    return (await session.scalars(query)).all()
+
+
+async def count_batch(session: ReadSession, batch_id: UUID) -> dict[str, int]:
+    """How many jobs of a batch have each status, deleted ones too."""
+    query = select(Job.status, func.count()).where(Job.batch_id == batch_id).group_by(Job.status)
+    return {row[0]: row[1] for row in await session.execute(query)}
 
 
 async def find_entitlement(session: ReadSession, user_id: UUID) -> Entitlement | None:

@@ -60,6 +60,24 @@ class JobRequest(BaseModel):
     metadata: Annotated[dict[str, Any], storable(METADATA_BYTES)] = Field(default_factory=dict)
 
 
+class BatchItem(JobRequest):
+    """`family` may be left out, since a tool belongs to one."""
+
+    family: Literal["ai", "studio"] | None = None
+
+
+class BatchRequest(BaseModel):
+    """All of the items are accepted, or none."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"items": [{"tool": "memes", "prompt": "a | b"}, {"tool": "images"}]}]},
+    )
+
+    items: list[BatchItem] = Field(min_length=1, max_length=100)
+    metadata: Annotated[dict[str, Any], storable(METADATA_BYTES)] = Field(default_factory=dict)
+
+
 class EstimateRequest(JobRequest):
     family: Literal["ai", "studio"] | None = None
 
@@ -147,6 +165,19 @@ class JobRead(BaseModel):
     run_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
+
+
+class BatchRead(BaseModel):
+    """`counts` by status. `items` are in the order in which they were asked for."""
+
+    id: UUID
+    status: Literal["RUNNING", "COMPLETED"]
+    total: int
+    counts: dict[str, int]
+    metadata: dict[str, Any]
+    created_at: datetime
+    completed_at: datetime | None
+    items: list[JobRead]
 
 
 class UsageRead(BaseModel):

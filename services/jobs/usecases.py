@@ -40,6 +40,7 @@ class Order:
     seed: int
     metadata: dict[str, Any] = field(default_factory=dict)
     retry_of: UUID | None = None
+    batch_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def _columns(order: Order, plan: Plan) -> dict[str, Any]:
         "metadata": order.metadata,
         "priority": order.priority,
         "retry_of": order.retry_of,
+        "batch_id": order.batch_id,
         "provider": tool.engine_name,
         "engine_version": tool.engine_version,
         "units_held": plan.units,

@@ -15,11 +15,10 @@ GET /v1/admin/jobs  GET /v1/admin/jobs/queues  GET /v1/admin/jobs/workers
 POST /v1/admin/jobs/lanes/{lane}/pause  POST /v1/admin/jobs/lanes/{lane}/resume
 POST /v1/admin/jobs/jobs/{job_id}/cancel  POST /v1/admin/jobs/jobs/{job_id}/retry
 POST /v1/admin/jobs/workers/{worker_id}/drain
+POST /v1/jobs/batches  GET /v1/jobs/batches/{batch_id}
 POST /v1/runner/claim  POST /v1/runner/heartbeat  POST /v1/runner/outputs  POST /v1/runner/settle
 """
 LATER = [
-    ("POST", "/v1/jobs/batches"),
-    ("GET", "/v1/jobs/batches/01890000-0000-7000-8000-000000000000"),
     ("GET", "/v1/webhook-endpoints"),
 ]
 

@@ -80,13 +80,13 @@ def mischief(ctx, prompt, options):
     return Output([OutputFile(link, "link.txt", "text", "text/plain")], {}, {})
 
 
-def _tool(name, run):
+def _tool(name, run, lane="interactive"):
     return Tool(
         id=name,
         family="ai",
         title=name,
         description="",
-        lane="interactive",
+        lane=lane,
         kind="test",
         options=Options,
         accepts_inputs=1,
@@ -101,3 +101,4 @@ def _tool(name, run):
 TOOLS = {
     run.__name__: _tool(run.__name__, run) for run in (sleep, crash, fail, flaky, stall, grandchild, refuse, mischief)
 }
+TOOLS["slow-sleep"] = _tool("slow-sleep", sleep, "render")

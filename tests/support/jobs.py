@@ -20,7 +20,7 @@ from tests.support import loopback
 from tests.support.services import RunningService, running_service
 
 LANE = "interactive"
-WORK = ["memes", "images", "sleep", "crash", "fail", "flaky", "stall", "grandchild", "refuse", "mischief"]
+WORK = ["memes", "images", "sleep", "slow-sleep", "crash", "fail", "flaky", "stall", "grandchild", "refuse", "mischief"]
 FAST = {
     "lease_seconds": 2,
     "heartbeat_seconds": 0.5,
