@@ -34,6 +34,9 @@ HEAD = """# Generated from the manifests by `./atelier docs`; change deploy/gate
 			idle 120s
 		}}
 		max_header_size 32KB
+		# Proxies before this one, such as a load balancer: only they may say who the client is.
+		trusted_proxies static {{$GATEWAY_TRUSTED_PROXIES:192.0.2.1/32}}
+		trusted_proxies_strict
 	}}
 }}
 
@@ -52,6 +55,7 @@ HEAD = """# Generated from the manifests by `./atelier docs`; change deploy/gate
 }}
 
 (upstream) {{
+	header_up X-Forwarded-For {{client_ip}}
 	lb_try_duration 2s
 	lb_try_interval 100ms
 	transport http {{
@@ -152,6 +156,7 @@ def _service(service: Gated, port: int) -> str:
 {_limits(service)}			forward_auth @credential {{$ACCOUNTS_UPSTREAM:127.0.0.1:9100}} {{
 				uri /_verify?aud={service.name}
 				copy_headers X-Identity-Token RateLimit RateLimit-Policy
+				header_up X-Forwarded-For {{client_ip}}
 				transport http {{
 					dial_timeout 1s
 					response_header_timeout 5s

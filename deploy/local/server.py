@@ -106,5 +106,7 @@ def _configuration(home: Home, app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         date_header=True,
+        # Nobody but a proxy that was named may say where a request comes from.
+        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", ""),
         timeout_graceful_shutdown=STOP_TIMEOUT_SECONDS,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from deploy.embedded.postgres import start_postgres
 from deploy.embedded.postgres_programs import find_programs
@@ -47,6 +48,27 @@ def test_only_the_gateway_publishes_a_port_and_only_on_loopback():
     ports = {name: service["ports"] for name, service in services.items() if service.get("ports")}
     assert set(ports) == {"gateway"}
     assert {port["host_ip"] for port in ports["gateway"]} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("told", "seen"),
+    [("203.0.113.7", "203.0.113.7"), ("198.51.100.1, 203.0.113.7", "203.0.113.7")],
+    ids=["as the gateway says", "whatever a client put before it"],
+)
+@pytest.mark.parametrize("name", NAMES)
+async def test_services_see_the_client_s_address_and_not_the_gateway_s(name, told, seen):
+    """One limit for all clients together would be one client's to use up."""
+    services = json.loads(compose("config", "--format", "json").stdout)["services"]
+    found = []
+
+    async def app(scope, _receive, _send):
+        found.append(scope["client"][0])
+
+    server = ProxyHeadersMiddleware(app, services[name]["environment"]["FORWARDED_ALLOW_IPS"])
+    headers = [(b"x-forwarded-for", told.encode())]
+    await server({"type": "http", "client": ("172.18.0.9", 4711), "headers": headers}, None, None)
+    await server({"type": "http", "client": ("203.0.113.99", 4711), "headers": headers}, None, None)
+    assert found == [seen, "203.0.113.99"]
 
 
 def test_each_service_gets_its_own_database_and_no_other():

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from deploy.cli.api import StepFailed, eventually
+from deploy.cli.api import PASSWORD, StepFailed, eventually
 from deploy.cli.demo import drawn_photo, upload
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -30,6 +30,15 @@ def test_up_is_idempotent_and_says_where_the_platform_is(platform):
     result = platform.run("up", *platform.options)
     assert result.returncode == 0
     assert platform.url in result.stdout
+
+
+def test_a_session_tells_its_owner_the_true_address_whatever_the_client_said(platform):
+    _, address = platform.api.sign_up("traveller")
+    body = {"email": address, "password": PASSWORD}
+    session = platform.api.post("/v1/auth/login", body, headers={"X-Forwarded-For": "203.0.113.66"})
+    traveller = platform.api.as_user(session["session_token"])
+    current = next(each for each in traveller.get("/v1/me/sessions")["items"] if each["current"])
+    assert current["ip"] == "127.0.0.1"
 
 
 def test_a_full_quota_stops_exactly_at_the_limit(platform):

@@ -77,7 +77,7 @@ async def _embedded(stack, accounts, probes, front) -> str:
         settings=Settings(public_url=f"http://127.0.0.1:{bound.getsockname()[1]}"),
         origins=(ORIGIN,),
     )
-    return await stack.enter_async_context(served(gateway, bound))
+    return await stack.enter_async_context(served(gateway, bound, forwarded_allow_ips=""))
 
 
 async def _caddy(stack, accounts_stack, probes, front, folder) -> str:

@@ -92,6 +92,7 @@ class Probe:
         return JSONResponse(
             {
                 "service": self.name,
+                "client": request.client.host if request.client else None,
                 "method": request.method,
                 "path": request.url.path,
                 "query": request.url.query,

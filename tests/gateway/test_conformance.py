@@ -187,6 +187,15 @@ async def test_a_chunked_body_is_limited_too(stand):
     assert answer.status_code == 413
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-Ip", "Forwarded", "X_Forwarded_For"])
+async def test_a_client_cannot_say_where_it_comes_from(stand, name):
+    """Limits are kept by network: whoever could choose theirs would have none."""
+    async with stand.client() as client:
+        seen = (await client.get("/v1/billing/x", headers={name: "203.0.113.66"})).json()
+    assert seen["client"] == "127.0.0.1"
+    assert "203.0.113.66" not in str(seen["headers"])
+
+
 @pytest.mark.parametrize("stand", ["embedded"], indirect=True)
 async def test_who_sends_far_too_much_still_reads_why_it_was_refused(stand):
     async with stand.client() as client:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -18,9 +19,9 @@ def listening_socket() -> socket.socket:
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, bound: socket.socket, *, lifespan: str = "off") -> AsyncIterator[str]:
-    """Serve the app on the socket for the length of the block; yields its base URL."""
-    configuration = uvicorn.Config(app, lifespan=lifespan, log_config=None, access_log=False)
+async def served(app: ASGIApp, bound: socket.socket, **options: Any) -> AsyncIterator[str]:
+    """Serve the app on the socket for the length of the block, with these options of uvicorn; yields its base URL."""
+    configuration = uvicorn.Config(app, **{"lifespan": "off", "log_config": None, "access_log": False, **options})
     server = uvicorn.Server(configuration)
     # The test's own signal handlers stay; the block decides when the server ends.
     serving = asyncio.create_task(server._serve([bound]))
