@@ -15,9 +15,11 @@ from deploy.stripe_twin.listing import list_objects, slice_of
 from deploy.stripe_twin.metadata import changed, merged
 
 LIFE = DAY
+# What a buyer chooses who names no card.
+NO_CARD = "none"
 MAX_TRIAL_DAYS = 730
 SIMULATED = {
-    "subscription_data": {"description", "metadata", "trial_end", "trial_period_days"},
+    "subscription_data": {"description", "metadata", "trial_end", "trial_period_days", "trial_settings"},
     "payment_intent_data": {
         "description",
         "metadata",
@@ -73,9 +75,7 @@ def _check(account: Account, params: Body) -> None:
             raise invalid(f"Not a valid URL: {params[name][:200]}", param=name, code="url_invalid")
     if "customer" in params and "customer_email" in params:
         raise invalid("You may only specify one of customer, customer_email.", param="customer")
-    other = "payment_intent_data" if params["mode"] == "subscription" else "subscription_data"
-    if other in params:
-        raise invalid(f"You can not pass `{other}` in `{params['mode']}` mode.", param=other)
+    _check_mode(params)
     _check_trial(account, params.get("subscription_data", {}))
     for data, simulated in SIMULATED.items():
         if unknown := set(params.get(data, {})) - simulated:
@@ -86,9 +86,23 @@ def _check(account: Account, params: Body) -> None:
         raise invalid("expires_at must be 30 minutes to 24 hours from now.", param="expires_at")
 
 
+def _check_mode(params: Body) -> None:
+    """What belongs to the other mode is refused."""
+    of_one = ("payment_intent_data",) if params["mode"] == "subscription" else ("subscription_data", _IF_NO_CARD)
+    for other in of_one:
+        if other in params:
+            raise invalid(f"You can not pass `{other}` in `{params['mode']}` mode.", param=other)
+
+
+_IF_NO_CARD = "payment_method_collection"
+_TRIAL_ENDS: Body = {"end_behavior": {"missing_payment_method": "create_invoice"}}
+
+
 def _check_trial(account: Account, data: Body) -> None:
     if not 1 <= data.get("trial_period_days", 1) <= MAX_TRIAL_DAYS:
         raise invalid("trial_period_days is 1 to 730.", param="subscription_data[trial_period_days]")
+    if data.get("trial_settings", _TRIAL_ENDS)["end_behavior"]["missing_payment_method"] == "pause":
+        raise invalid("The twin cancels or invoices at a trial's end.", param="subscription_data[trial_settings]")
     if not 0 < data.get("trial_end", account.now + 1) - account.now <= MAX_TRIAL_DAYS * DAY:
         raise invalid("trial_end is in the next two years.", param="subscription_data[trial_end]")
 
@@ -118,7 +132,7 @@ def _session(account: Account, params: Body, items: list[Body]) -> Body:
         "locale": params.get("locale"),
         "metadata": merged(None, params.get("metadata")),
         "mode": mode,
-        "payment_method_collection": "always" if mode == "subscription" else "if_required",
+        "payment_method_collection": params.get("payment_method_collection", _COLLECTION[mode]),
         "payment_method_options": {},
         "payment_method_types": params.get("payment_method_types", ["card"]),
         "payment_status": "unpaid",
@@ -135,6 +149,7 @@ def _session(account: Account, params: Body, items: list[Body]) -> Body:
     }
 
 
+_COLLECTION = {"subscription": "always", "payment": "if_required"}
 _UNSET: Body = dict.fromkeys(
     [
         "after_expiration",
@@ -168,6 +183,8 @@ async def pay(account: Account, session_id: str, card_name: str, *, confirmed: b
     A card that asks for confirmation leaves the session open; paying again with it, or `confirmed`, confirms.
     """
     session = await open_session(account, session_id)
+    if card_name == NO_CARD:
+        return await _begin_without_card(account, session)
     card = CARDS.get(card_name)
     if card is None:
         raise invalid(f"No such test card: {card_name}; there are {', '.join(CARDS)}.", param="card")
@@ -184,6 +201,13 @@ async def pay(account: Account, session_id: str, card_name: str, *, confirmed: b
     if session["mode"] == "subscription":
         return await _subscribe(account, session, customer, method, intent, authenticated=authenticated)
     return await _pay_once(account, session, customer, method, intent, authenticated=authenticated)
+
+
+async def _begin_without_card(account: Account, session: Body) -> Body:
+    """A trial may be begun without naming a card, where the session says so."""
+    if _amount_due(session) or session["payment_method_collection"] != "if_required":
+        raise invalid("This Checkout Session needs a payment method.", param="card")
+    return await _subscribe(account, session, await _customer(account, session), None, None, authenticated=False)
 
 
 async def confirm(account: Account, session_id: str, *, succeeded: bool) -> Body:
@@ -250,9 +274,10 @@ async def _stopped(account: Account, session: Body, intent: Body, method: Body) 
 
 
 async def _subscribe(
-    account: Account, session: Body, customer: Body, method: Body, intent: Body | None, *, authenticated: bool
+    account: Account, session: Body, customer: Body, method: Body | None, intent: Body | None, *, authenticated: bool
 ) -> Body:
-    await attach(account, customer, method)
+    if method is not None:
+        await attach(account, customer, method)
     prices = [(item["price"], item["quantity"]) for item in session["_line_items"]]
     subscription, invoice, outcome = await subscriptions.begin(
         account,

@@ -161,6 +161,8 @@ def _summary(session: Body) -> str:
 
 def _cards(session: Body) -> str:
     cards = form(*(button("card", card.name, f"Pay with {card.number}", card.title) for card in CARDS.values()))
+    if session["payment_method_collection"] == "if_required" and session["mode"] == "subscription":
+        cards += form(button("card", checkout.NO_CARD, "Begin without a card"))
     if not session["allow_promotion_codes"] or session["discounts"]:
         return cards
     code = '<label>Promotion code <input name="code" required></label>' + button("apply", "yes", "Apply")

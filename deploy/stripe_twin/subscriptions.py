@@ -20,7 +20,7 @@ async def begin(
     customer: Body,
     prices: list[tuple[Body, int]],
     given: Body,
-    method: Body,
+    method: Body | None,
     coupon: tuple[Body, Body] | None,
     intent: Body | None,
     authenticated: bool,
@@ -51,7 +51,9 @@ async def _after_first_payment(account: Account, subscription: Body, outcome: st
         await account.schedule("expire_incomplete", subscription["id"], account.now + INCOMPLETE_FOR)
 
 
-def _subscription(account: Account, customer: Body, prices: list[tuple[Body, int]], given: Body, method: Body) -> Body:
+def _subscription(
+    account: Account, customer: Body, prices: list[tuple[Body, int]], given: Body, method: Body | None
+) -> Body:
     trial_end = given.get("trial_end") or (
         account.now + given["trial_period_days"] * DAY if given.get("trial_period_days") else None
     )
@@ -72,7 +74,7 @@ def _subscription(account: Account, customer: Body, prices: list[tuple[Body, int
         "created": account.now,
         "currency": recurring[0][0]["currency"],
         "customer": customer["id"],
-        "default_payment_method": method["id"],
+        "default_payment_method": method["id"] if method else None,
         "description": given.get("description"),
         "discounts": [],
         "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
@@ -83,7 +85,7 @@ def _subscription(account: Account, customer: Body, prices: list[tuple[Body, int
         "start_date": account.now,
         "status": "trialing" if trial_end else "incomplete",
         "trial_end": trial_end,
-        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+        "trial_settings": given.get("trial_settings", {"end_behavior": {"missing_payment_method": "create_invoice"}}),
         "trial_start": account.now if trial_end else None,
         "_pending_lines": [],
     }
@@ -233,6 +235,9 @@ async def renew(account: Account, subscription_id: str) -> None:
     if subscription["cancel_at"] is not None and subscription["cancel_at"] <= account.now:
         await end(account, subscription, "cancellation_requested")
         return
+    if await _ends_for_lack_of_a_card(account, subscription):
+        await end(account, subscription, "payment_failed")
+        return
     before = subscription["items"]["data"][0]
     changes = await _next_cycle(account, subscription)
     subscription |= {"status": changes.get("status", subscription["status"])}
@@ -245,6 +250,12 @@ async def renew(account: Account, subscription_id: str) -> None:
         await invoices.void(account, invoice)
     else:
         await collect(account, invoice, subscription)
+
+
+async def _ends_for_lack_of_a_card(account: Account, subscription: Body) -> bool:
+    behavior = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
+    is_over = subscription["status"] == "trialing" and behavior == "cancel"
+    return is_over and await payment_method(account, subscription) is None
 
 
 async def _next_cycle(account: Account, subscription: Body) -> Body:

@@ -72,9 +72,16 @@ TEMPLATES: Mapping[str, Template] = {
         page="/",
     ),
     "trial_ending": Template(
-        "Your trial ends soon",
-        "Hello {name},\n\nyour trial of {plan_name} ends soon, and the plan then continues as a paid subscription. To"
-        " change or cancel it, visit your account:\n\n{link}",
+        "Your trial of {plan_name} ends on {ends_on}",
+        "Hello {name},\n\nyour trial of {plan_name} ends on {ends_on}. The plan then goes on as a paid subscription,"
+        " and {amount} is charged to your payment method. To change or cancel it before, visit your account:\n\n{link}",
+        page="/",
+    ),
+    "trial_ending_without_card": Template(
+        "Your trial of {plan_name} ends on {ends_on}",
+        "Hello {name},\n\nyour trial of {plan_name} ends on {ends_on}. We have no payment method of yours, so nothing"
+        " is charged and your account then goes back to the free plan. To keep the plan for {amount}, add a payment"
+        " method in your account before:\n\n{link}",
         page="/",
     ),
     "job_failed": Template(

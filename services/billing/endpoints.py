@@ -111,14 +111,7 @@ async def create_checkout_session(
 
 async def _checkout(order: CheckoutOrder, runtime: Runtime, response: Response) -> Checkout:
     parts: BillingParts = runtime.parts
-    checkout, replayed = await start_checkout(
-        runtime.database,
-        parts.gateway,
-        order,
-        public_url=runtime.settings.public_url,
-        livemode=parts.settings.livemode,
-        discount_percent=parts.settings.referral_discount_percent,
-    )
+    checkout, replayed = await start_checkout(runtime.database, parts.gateway, order, parts.terms)
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
     return checkout

@@ -11,7 +11,9 @@ from shared.events.event import EventContext
 async def register_user(session: WriteSession, event: UserRegistered, context: EventContext) -> None:
     parts: BillingParts = context.runtime.parts
     now = context.runtime.clock.now()
-    await customers.register_user(session, event.user_id, event.registered_at, now=now, grace=parts.grace)
+    await customers.register_user(
+        session, event.user_id, event.registered_at, event.email_fingerprint, now=now, grace=parts.grace
+    )
 
 
 async def note_email(session: WriteSession, event: UserEmailChanged, context: EventContext) -> None:

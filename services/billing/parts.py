@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from services.billing.settings import BillingSettings
 from services.billing.stripe_gateway import StripeGateway, open_gateway
+from services.billing.usecases.checkout import Terms
 from services.billing.usecases.webhooks import work_off
 from shared.database import Database
 from shared.logging import get_logger
@@ -33,6 +34,16 @@ class BillingParts:
     @property
     def grace(self) -> timedelta:
         return timedelta(days=self.settings.grace_days)
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(
+            self.settings.public_url,
+            self.settings.livemode,
+            self.settings.referral_discount_percent,
+            self.settings.trial_days,
+            self.settings.trial_requires_card,
+        )
 
     async def work_off_webhooks(self) -> int:
         """Process every due webhook; returns how many were taken."""

@@ -229,10 +229,16 @@ async def find_payment_by_intent(session: ReadSession, stripe_payment_intent_id:
 async def has_paid(
     session: ReadSession, user_id: UUID, *, before: datetime | None = None, other_than: UUID | None = None
 ) -> bool:
-    earlier = select(Payment.id).where(Payment.user_id == user_id, Payment.paid_at.is_not(None))
+    """Whether money came, so neither the beginning of a trial nor what was discounted in full counts."""
+    earlier = select(Payment.id).where(Payment.user_id == user_id, Payment.paid_at.is_not(None), Payment.amount > 0)
     if before is not None:
         earlier = earlier.where(Payment.paid_at <= before, Payment.id != other_than)
     return await session.scalar(earlier.limit(1)) is not None
+
+
+async def had_trial(session: ReadSession, subscription_id: UUID | None) -> bool:
+    tried = select(Subscription.id).where(Subscription.id == subscription_id, Subscription.trial_end.is_not(None))
+    return await session.scalar(tried) is not None
 
 
 async def list_payments(

@@ -81,10 +81,6 @@ async def list_attempts(session: ReadSession, payment_id: UUID) -> Sequence[Paym
     return (await session.scalars(attempts.order_by(PaymentAttempt.number))).all()
 
 
-async def lock_trial(session: WriteSession, person: str) -> Trial | None:
-    return await session.get(Trial, person, with_for_update=True, populate_existing=True)
-
-
 async def find_trial_of_checkout(session: ReadSession, checkout_id: UUID) -> Trial | None:
     return await session.scalar(select(Trial).where(Trial.checkout_id == checkout_id))
 
@@ -93,3 +89,16 @@ async def list_used_up_pauses(session: ReadSession, now: datetime) -> Sequence[S
     """Paused subscriptions whose paid time is over and which Stripe still calls active."""
     used_up = select(Subscription).where(Subscription.status == "active", Subscription.paused_from <= now)
     return (await session.scalars(used_up.limit(BATCH))).all()
+
+
+async def list_unannounced_trial_ends(
+    session: ReadSession, now: datetime, *, before: datetime
+) -> Sequence[Subscription]:
+    """Trials that end soon of which nobody was told yet, as when Stripe's webhook was lost."""
+    ending = select(Subscription).where(
+        Subscription.status == "trialing",
+        Subscription.trial_end > now,
+        Subscription.trial_end <= before,
+        Subscription.trial_warned_for.is_distinct_from(Subscription.trial_end),
+    )
+    return (await session.scalars(ending.limit(BATCH))).all()

@@ -12,7 +12,8 @@ class BillingSettings(Settings):
     """`stripe_webhook_secret` may list several secrets, separated by commas, while one replaces another.
 
     An empty `stripe_api_base` means the real Stripe. `referral_discount_percent` is what referred users save on their
-    first invoice.
+    first invoice. `trial_days` is how long everybody may try a plan once; without `trial_requires_card` nobody has to
+    name a card before, and a trial at whose end there is none simply ends.
     """
 
     model_config = SettingsConfigDict(env_prefix="BILLING_", extra="ignore", populate_by_name=True)
@@ -26,6 +27,8 @@ class BillingSettings(Settings):
     stripe_api_base: str = Field("", validation_alias=AliasChoices("STRIPE_API_BASE"))
     grace_days: int = Field(7, ge=0, le=21)
     referral_discount_percent: int = Field(0, ge=0, le=100)
+    trial_days: int = Field(0, ge=0, le=365)
+    trial_requires_card: bool = True
     stripe_timeout_seconds: float = 10
 
     @property

@@ -213,6 +213,13 @@ class StripeGateway:
         answer = await _asked(self._v1.subscriptions.update_async, subscription_id, params, _key(key))
         return objects.id_of(answer["latest_invoice"])
 
+    async def has_payment_method(self, subscription_id: str) -> bool:
+        """Whether there is anything that the next invoice could be collected from."""
+        params = {"expand": ["customer"]}
+        found = await _asked(self._v1.subscriptions.retrieve_async, subscription_id, params)
+        settings = found["customer"].get("invoice_settings") or {}
+        return bool(found.get("default_payment_method") or settings.get("default_payment_method"))
+
     async def create_portal_session(self, customer_id: str, return_url: str, *, key: str) -> str:
         """The address of a page on which the customer looks after their billing; it works for a few minutes."""
         params = {"customer": customer_id, "return_url": return_url}

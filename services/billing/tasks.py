@@ -28,7 +28,7 @@ async def finish_checkouts(runtime: Runtime) -> None:
         stuck = await repository.list_stuck_checkouts(session, runtime.clock.now() - STUCK_AFTER)
     for checkout in stuck:
         try:
-            await open_session(runtime.database, parts.gateway, checkout, livemode=parts.settings.livemode)
+            await open_session(runtime.database, parts.gateway, checkout, parts.terms)
         except (StripeRefused, UnknownPromotionCode, PaymentProviderUnavailable) as error:
             log.warning("checkout_not_finished", checkout=str(checkout.id), error=str(error))
 

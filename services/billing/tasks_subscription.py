@@ -1,14 +1,17 @@
 """Time in, for subscriptions: changes that were begun and never ended, and limits whose month is over."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.billing import repository, repository_changes
-from services.billing.errors import PaymentDeclined, PaymentProviderUnavailable, PlanChangeRefused
+from services.billing.errors import PaymentDeclined, PaymentProviderUnavailable, PlanChangeRefused, StripeRefused
+from services.billing.models import Subscription
 from services.billing.parts import BillingParts
 from services.billing.tasks import STUCK_AFTER, end_grace, end_lost_subscriptions
 from services.billing.usecases.entitlements import publish_entitlement
 from services.billing.usecases.plan_changes import Changing, carry_out_change
 from services.billing.usecases.synchronise import Books, sync_subscription
+from services.billing.usecases.trial_ends import WARNED_BEFORE, warn_of_trial_end
+from services.billing.usecases.webhooks import Sync
 from shared.logging import get_logger
 from shared.runtime import Runtime
 from shared.timers import Every
@@ -50,15 +53,32 @@ async def end_paid_time(runtime: Runtime) -> None:
     async with runtime.database.read() as session:
         used_up = await repository_changes.list_used_up_pauses(session, now)
     for row in used_up:
-        try:
-            async with parts.worker_database.write() as session:
-                await repository.lock_name(session, row.stripe_customer_id)
-                await sync_subscription(Books(session, parts.gateway, now, parts.grace), row.stripe_subscription_id)
-        except PaymentProviderUnavailable as error:
-            log.warning("pause_not_followed", subscription=str(row.id), error=str(error))
+        await _follow(parts, row, sync_subscription, now)
+
+
+async def announce_trial_ends(runtime: Runtime) -> None:
+    """Trials of whose end Stripe's webhook did not come."""
+    parts: BillingParts = runtime.parts
+    now = runtime.clock.now()
+    async with runtime.database.read() as session:
+        ending = await repository_changes.list_unannounced_trial_ends(session, now, before=now + WARNED_BEFORE)
+    for row in ending:
+        await _follow(parts, row, warn_of_trial_end, now)
+
+
+async def _follow(parts: BillingParts, row: Subscription, sync: Sync, now: datetime) -> None:
+    try:
+        async with parts.worker_database.write() as session:
+            await repository.lock_name(session, row.stripe_customer_id)
+            await sync(Books(session, parts.gateway, now, parts.grace), row.stripe_subscription_id)
+    except (PaymentProviderUnavailable, StripeRefused) as error:
+        log.warning("subscription_not_followed", subscription=str(row.id), error=str(error))
 
 
 TIMERS = (
     Every(30, finish_changes),
-    *(Every(60, task) for task in (end_grace, end_lost_subscriptions, end_paid_time, renew_limits)),
+    *(
+        Every(60, task)
+        for task in (end_grace, end_lost_subscriptions, end_paid_time, renew_limits, announce_trial_ends)
+    ),
 )

@@ -231,3 +231,26 @@ def test_yen_and_dinar_checkouts_keep_their_minor_units(twin: Bench) -> None:
         paid = twin.pay(twin.session(twin.price(amount, None, currency)))
         intent = twin.stripe.v1.payment_intents.retrieve(paid["payment_intent"])
         assert (intent.currency, intent.amount_received) == (currency, amount)
+
+
+def _trial_without_card(behavior: str) -> dict:
+    ends = {"end_behavior": {"missing_payment_method": behavior}}
+    data = {"trial_period_days": 7, "trial_settings": ends}
+    return {"subscription_data": data, "payment_method_collection": "if_required"}
+
+
+@pytest.mark.parametrize(("behavior", "status"), [("cancel", "canceled"), ("create_invoice", "past_due")])
+def test_a_trial_begun_without_a_card_ends_as_its_settings_say(twin: Bench, behavior: str, status: str) -> None:
+    subscription = twin.subscribe("none", **_trial_without_card(behavior))
+    assert (subscription["status"], subscription["default_payment_method"]) == ("trialing", None)
+    twin.advance(8 * DAY)
+    assert twin.subscription(subscription["id"])["status"] == status
+
+
+def test_a_checkout_that_costs_something_or_wants_a_card_is_not_begun_without_one(twin: Bench) -> None:
+    for more in ({}, {"subscription_data": {"trial_period_days": 7}}, {"payment_method_collection": "if_required"}):
+        session = twin.session(customer=twin.customer()["id"], **more)
+        answer = twin.http.post(f"{twin.url}/_control/checkout/{session['id']}/pay", json={"card": "none"})
+        assert answer.status_code == 400
+    with pytest.raises(stripe.InvalidRequestError):
+        twin.session(twin.price(500, None), payment_method_collection="if_required")

@@ -21,6 +21,7 @@ from services.billing.stripe_gateway import StripeGateway
 from services.billing.stripe_objects import moment
 from services.billing.usecases.customers import bind_stripe_customer
 from services.billing.usecases.entitlements import get_or_create_customer
+from services.billing.usecases.trials import release_trial, reserve_trial
 from shared.database import Database, WriteSession
 from shared.idempotency import IdempotencyKeyReused
 from shared.ids import new_id
@@ -44,31 +45,33 @@ class CheckoutOrder:
         return hashlib.sha256(repr(parts).encode()).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How we sell: what people brought by affiliates save, how long a trial lasts, and whether it needs a card."""
+
+    public_url: str
+    livemode: bool
+    discount_percent: int = 0
+    trial_days: int = 0
+    trial_requires_card: bool = True
+
+
 async def start_checkout(
-    database: Database,
-    gateway: StripeGateway,
-    order: CheckoutOrder,
-    *,
-    public_url: str,
-    livemode: bool,
-    discount_percent: int = 0,
+    database: Database, gateway: StripeGateway, order: CheckoutOrder, terms: Terms
 ) -> tuple[Checkout, bool]:
     """A checkout with an open session, and whether it is the answer to an earlier request with the same key.
 
-    `discount_percent` is what somebody brought by an affiliate saves on their first purchase. Raises UnknownPlan,
-    ForeignReturnUrl, AccountDisabled, AlreadySubscribed, UnknownPromotionCode, IdempotencyKeyReused.
+    Raises UnknownPlan, ForeignReturnUrl, AccountDisabled, AlreadySubscribed, UnknownPromotionCode,
+    IdempotencyKeyReused.
     """
-    check_order(order, public_url)
-    now = database.clock.now()
+    check_order(order, terms.public_url)
     async with database.write() as session:
-        checkout, superseded = await begin_checkout(
-            session, order, public_url=public_url, discount_percent=discount_percent, now=now
-        )
+        checkout, superseded = await begin_checkout(session, order, terms, now=database.clock.now())
     replayed = order.request_key is not None and checkout.stripe_session_id is not None
     if superseded and superseded.stripe_session_id:
         await gateway.expire_checkout_session(superseded.stripe_session_id, key=f"expire:{superseded.id}")
     if checkout.stripe_session_id is None:
-        checkout = await open_session(database, gateway, checkout, livemode=livemode)
+        checkout = await open_session(database, gateway, checkout, terms)
     return checkout, replayed
 
 
@@ -93,7 +96,7 @@ def check_return_url(url: str | None, public_url: str) -> None:
 
 
 async def begin_checkout(
-    session: WriteSession, order: CheckoutOrder, *, public_url: str, discount_percent: int, now: datetime
+    session: WriteSession, order: CheckoutOrder, terms: Terms, *, now: datetime
 ) -> tuple[Checkout, Checkout | None]:
     """Reserve. Returns the checkout to go on with and the one it replaces.
 
@@ -116,9 +119,12 @@ async def begin_checkout(
     if current:
         current.status, current.updated_at = "superseded", now
         await session.flush()
-    reserved = await _reserve(session, order, public_url=public_url, now=now)
+        await release_trial(session, current.id)
+    reserved = await _reserve(session, order, public_url=terms.public_url, now=now)
     if customer.referral_id and not order.promotion_code and not await repository.has_paid(session, order.user_id):
-        reserved.discount_percent = discount_percent
+        reserved.discount_percent = terms.discount_percent
+    if terms.trial_days and await reserve_trial(session, customer, reserved, now=now):
+        reserved.trial_days = terms.trial_days
     return reserved, current
 
 
@@ -165,11 +171,11 @@ async def _reserve(session: WriteSession, order: CheckoutOrder, *, public_url: s
     return checkout
 
 
-async def open_session(database: Database, gateway: StripeGateway, checkout: Checkout, *, livemode: bool) -> Checkout:
+async def open_session(database: Database, gateway: StripeGateway, checkout: Checkout, terms: Terms) -> Checkout:
     """Ask Stripe for the session of a reserved checkout. Its id is the idempotency key, so asking again is safe."""
     customer_id = await ensure_stripe_customer(database, gateway, checkout.user_id)
     try:
-        params = await _session_params(database, gateway, checkout, customer_id, livemode=livemode)
+        params = await _session_params(database, gateway, checkout, customer_id, terms)
         snapshot = await gateway.create_checkout_session(params, key=f"checkout:{checkout.id}")
     except (StripeRefused, UnknownPromotionCode):
         async with database.write() as session:
@@ -202,10 +208,10 @@ async def ensure_stripe_customer(database: Database, gateway: StripeGateway, use
 
 
 async def _session_params(
-    database: Database, gateway: StripeGateway, checkout: Checkout, customer_id: str, *, livemode: bool
+    database: Database, gateway: StripeGateway, checkout: Checkout, customer_id: str, terms: Terms
 ) -> dict[str, object]:
     metadata = {"checkout_id": str(checkout.id), "user_id": str(checkout.user_id)}
-    price_id = await ensure_price(database, gateway, checkout.plan_id, checkout.interval, livemode=livemode)
+    price_id = await ensure_price(database, gateway, checkout.plan_id, checkout.interval, livemode=terms.livemode)
     params: dict[str, object] = {
         "mode": "subscription",
         "customer": customer_id,
@@ -214,8 +220,10 @@ async def _session_params(
         "success_url": checkout.success_url,
         "cancel_url": checkout.cancel_url,
         "metadata": metadata,
-        "subscription_data": {"metadata": {**metadata, "plan_id": checkout.plan_id}},
+        "subscription_data": {"metadata": {**metadata, "plan_id": checkout.plan_id}, **_trial_data(checkout, terms)},
     }
+    if checkout.trial_days and not terms.trial_requires_card:
+        params["payment_method_collection"] = "if_required"
     if checkout.discount_percent:
         return {**params, "discounts": [{"coupon": await gateway.ensure_coupon(checkout.discount_percent)}]}
     if checkout.promotion_code is None:
@@ -224,6 +232,16 @@ async def _session_params(
     if promotion is None:
         raise UnknownPromotionCode
     return {**params, "discounts": [{"promotion_code": promotion}]}
+
+
+def _trial_data(checkout: Checkout, terms: Terms) -> dict[str, object]:
+    """A trial at whose end nothing can be collected ends, rather than leaving a debt that nobody agreed to."""
+    if not checkout.trial_days:
+        return {}
+    if terms.trial_requires_card:
+        return {"trial_period_days": checkout.trial_days}
+    ends = {"end_behavior": {"missing_payment_method": "cancel"}}
+    return {"trial_period_days": checkout.trial_days, "trial_settings": ends}
 
 
 async def ensure_price(
@@ -254,6 +272,7 @@ async def give_up_checkout(session: WriteSession, checkout_id: UUID, status: str
     checkout = await repository.get_checkout(session, checkout_id)
     if checkout.status in {"reserved", "open"}:
         checkout.status, checkout.updated_at = status, now
+        await release_trial(session, checkout.id)
     payment = await repository.get_payment_of_checkout(session, checkout_id)
     if payment.status in {"PENDING", "FAILED"}:
         payment.status, payment.updated_at = "CANCELLED", now

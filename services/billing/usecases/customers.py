@@ -11,11 +11,14 @@ from shared.events.outbox import publish
 
 
 async def register_user(
-    session: WriteSession, user_id: UUID, registered_at: datetime, *, now: datetime, grace: timedelta
+    session: WriteSession, user_id: UUID, registered_at: datetime, person: str, *, now: datetime, grace: timedelta
 ) -> None:
-    """A new user has the free plan at once; their free periods count from their registration."""
+    """A new user has the free plan at once; their free periods count from their registration.
+
+    `person` is the keyed hash of their address without aliases: who has had a trial is told by it.
+    """
     customer = await get_or_create_customer(session, user_id, now=now)
-    customer.registered_at = registered_at
+    customer.registered_at, customer.email_fingerprint = registered_at, person
     await publish_entitlement(session, user_id, now=now, grace=grace)
 
 

@@ -59,18 +59,21 @@ async def record_paid(
             amount_discount=payment.amount_discount,
             amount_net=payment.amount - payment.amount_tax,
             currency=payment.currency,
-            is_first_payment=await _is_first(session, payment),
+            is_first_payment=await _is_first(session, payment, subscription_id),
             paid_at=paid_at,
         ),
         sequence=payment.version,
     )
-    await ask_for_mail(session, payment, "payment_receipt", f"receipt-{payment.id}")
+    if payment.amount > 0:
+        await ask_for_mail(session, payment, "payment_receipt", f"receipt-{payment.id}")
     return True
 
 
-async def _is_first(session: WriteSession, payment: Payment) -> bool:
-    """A renewal is never the first, even if its webhook overtook the one of the purchase."""
-    if payment.kind == "subscription_cycle":
+async def _is_first(session: WriteSession, payment: Payment, subscription_id: UUID | None) -> bool:
+    """A renewal is never the first, even if its webhook overtook the one of the purchase; a trial's end can be."""
+    if payment.amount == 0:
+        return False
+    if payment.kind == "subscription_cycle" and not await repository.had_trial(session, subscription_id):
         return False
     return not await repository.has_paid(session, payment.user_id, before=payment.paid_at, other_than=payment.id)
 

@@ -1,4 +1,4 @@
-"""The events billing publishes so far; each is told by a use case of this package."""
+"""The events billing publishes; each is told by a use case of this package."""
 
 from shared.contracts import billing as events
 from shared.contracts.common import MailRequested
@@ -22,6 +22,7 @@ PUBLISHED = (
     events.SubscriptionRecovered,
     events.SubscriptionRenewed,
     events.SubscriptionResumed,
+    events.SubscriptionTrialEnding,
     events.UserStripeCustomerBound,
     MailRequested,
 )

@@ -31,6 +31,7 @@ _EVENTS: dict[str, type[events._SubscriptionFact]] = {
     "cancel_undone": events.SubscriptionCancelUndone,
     "ended": events.SubscriptionEnded,
     "renewed": events.SubscriptionRenewed,
+    "trial_ending": events.SubscriptionTrialEnding,
 }
 
 

@@ -16,6 +16,7 @@ from services.billing.stripe_objects import InvoiceSnapshot, SessionSnapshot, Su
 from services.billing.usecases import payments, subscriptions
 from services.billing.usecases.checkout import give_up_checkout
 from services.billing.usecases.entitlements import publish_entitlement
+from services.billing.usecases.trials import note_trial_start
 from shared.database import WriteSession
 from shared.ids import new_id
 from shared.logging import get_logger
@@ -114,7 +115,10 @@ async def _adopt(books: Books, snapshot: SubscriptionSnapshot) -> Subscription |
     if user_id is None or plan is None:
         log.warning("foreign_subscription", subscription=snapshot.id)
         return None
-    return await subscriptions.adopt(books.session, snapshot, user_id, plan, now=books.now)
+    row = await subscriptions.adopt(books.session, snapshot, user_id, plan, now=books.now)
+    if row.status == "trialing":
+        await note_trial_start(books.session, row)
+    return row
 
 
 async def _owner_of(books: Books, snapshot: SubscriptionSnapshot) -> UUID | None:

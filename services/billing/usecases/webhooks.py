@@ -24,6 +24,7 @@ from services.billing.usecases.synchronise import (
     sync_session,
     sync_subscription,
 )
+from services.billing.usecases.trial_ends import warn_of_trial_end
 from shared.database import Database, WriteSession
 from shared.errors import Conflict
 from shared.ids import new_id
@@ -80,6 +81,7 @@ HANDLED: dict[str, Sync] = {
     "customer.subscription.deleted": sync_subscription,
     "customer.subscription.paused": sync_subscription,
     "customer.subscription.resumed": sync_subscription,
+    "customer.subscription.trial_will_end": warn_of_trial_end,
     **{
         f"subscription_schedule.{event}": sync_schedule
         for event in ("created", "updated", "released", "completed", "canceled", "aborted")
