@@ -36,6 +36,7 @@ async def test_every_mail_reads_well_with_the_facts_its_asker_gives(svc, templat
     facts = {
         "payment_id": str(new_id()),
         "plan_name": "Viral Plan",
+        "ends_on": "2026-12-05",
         "amount": 117,
         "amount_refunded": 5,
         "currency": "eur",
