@@ -8,6 +8,7 @@ from services.jobs.models import Base
 from services.jobs.parts import open_parts
 from services.jobs.settings import JobsSettings
 from services.jobs.uploads import LARGEST_BODY
+from services.jobs.webhooks.sending import deliver_due
 from shared.contracts import accounts, billing, common, jobs
 from shared.events.event import on
 from shared.service import Service
@@ -15,8 +16,8 @@ from shared.timers import Every
 
 service = Service(
     name="jobs",
-    paths=("/v1/tools", "/v1/uploads*", "/v1/files/*", "/v1/ai/*", "/v1/studio/*", "/v1/jobs*", "/v1/runner/*",
-           "/v1/admin/jobs*"),
+    paths=("/v1/tools", "/v1/uploads*", "/v1/files/*", "/v1/ai/*", "/v1/studio/*", "/v1/jobs*",
+           "/v1/webhook-endpoints*", "/v1/runner/*", "/v1/admin/jobs*"),
     router=router,
     metadata=Base.metadata,
     migrations=Path(__file__).parent / "migrations",
@@ -31,7 +32,8 @@ service = Service(
         on(accounts.UserEnabled, handlers.let_in, consumer="access", ordered=True),
         on(accounts.SessionRevoked, handlers.end_streams, consumer="sessions"),
     ),
-    every=(Every(5, tasks.move_queue, everywhere=True), Every(60, tasks.warn_of_expiry),
+    every=(Every(5, tasks.move_queue, everywhere=True), Every(2, deliver_due, everywhere=True),
+           Every(60, tasks.warn_of_expiry),
            Every(60, tasks.expire_results), Every(3600, tasks.sweep_files), Every(3600, tasks.prune)),
     parts=open_parts,
     body_limits={"/v1/files/": LARGEST_BODY},

@@ -9,6 +9,7 @@ from services.jobs.orders import order_of
 from services.jobs.parts import JobsParts, Parts
 from services.jobs.schemas import BatchItem, BatchRead, BatchRequest
 from services.jobs.usecases import Order
+from services.jobs.webhooks import endpoints as webhooks
 from shared.database import Read, ReadSession
 from shared.idempotency import Idempotency
 from shared.identity import Caller
@@ -22,13 +23,18 @@ BATCH = {"model": BatchRead, "description": "The batch."}
 @router.post("/v1/jobs/batches", access=user(scope="jobs:write"), status_code=202, responses={202: BATCH})
 async def create_batch(body: BatchRequest, caller: Caller, parts: Parts, once: Idempotency) -> Response:
     """Accept up to a hundred jobs together: all of them, or none when one is invalid or the quota is too small."""
+    if body.webhook:
+        webhooks.check(parts, body.webhook, "webhook.url")
     orders = [_order(parts, number, item) for number, item in enumerate(body.items)]
     async with parts.runtime.database.write() as session:
 
         async def act() -> BatchRead:
             now = parts.runtime.clock.now()
             batch_id = await batches.create_batch(session, parts.desk, caller.user_id, orders, body.metadata, now)
-            return await _read(parts, session, caller.user_id, batch_id)
+            batch = await _read(parts, session, caller.user_id, batch_id)
+            if body.webhook:
+                batch.webhook = await webhooks.attach(parts, session, caller.user_id, body.webhook, batch_id=batch_id)
+            return batch
 
         response = await once.respond(session, act, status=202, headers=_location)
     parts.wakeups.ring("work", "change")

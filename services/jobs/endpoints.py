@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from fastapi import Header, Query
 from starlette.responses import RedirectResponse, Response
 
@@ -30,8 +29,9 @@ from services.jobs.schemas import (
     JobRequest,
     Status,
     UsageRead,
+    WebhookRequest,
 )
-from services.jobs.usecases import Order
+from services.jobs.webhooks import endpoints as webhooks
 from shared.database import Read, Write
 from shared.idempotency import Idempotency, Once
 from shared.identity import Caller, Principal
@@ -44,6 +44,7 @@ router.include(batch_endpoints.router)
 router.include(file_endpoints.router)
 router.include(admin_endpoints.router)
 router.include(runner_endpoints.router)
+router.include(webhooks.router)
 
 READS, WRITES = user(scope="jobs:read"), user(scope="jobs:write")
 LONGEST_WAIT_SECONDS = 60
@@ -62,14 +63,14 @@ async def list_tools(parts: Parts) -> Page[ToolRead]:
 async def create_ai_job(
     body: JobRequest, caller: Caller, parts: Parts, once: Idempotency, prefer: Prefer = None
 ) -> Response:
-    return await _create(parts, caller, once, order_of("ai", body), _seconds(prefer))
+    return await _create(parts, caller, once, "ai", body, _seconds(prefer))
 
 
 @router.post("/v1/studio/jobs", access=WRITES, status_code=202, responses={200: JOB, 202: JOB})
 async def create_studio_job(
     body: JobRequest, caller: Caller, parts: Parts, once: Idempotency, prefer: Prefer = None
 ) -> Response:
-    return await _create(parts, caller, once, order_of("studio", body), _seconds(prefer))
+    return await _create(parts, caller, once, "studio", body, _seconds(prefer))
 
 
 @router.post("/v1/jobs/estimate", access=READS)
@@ -191,28 +192,40 @@ async def read_result(job_id: UUID, caller: Caller, session: Read, parts: Parts)
     return RedirectResponse(parts.presenter.link(job.result_files[0]["key"]), 302)
 
 
-async def _create(parts: JobsParts, caller: Principal, once: Once, order: Order, seconds: int) -> Response:
+async def _create(
+    parts: JobsParts, caller: Principal, once: Once, family: str, body: JobRequest, seconds: int
+) -> Response:
+    order = order_of(family, body)
+    if body.webhook:
+        webhooks.check(parts, body.webhook, "webhook.url")
+
     async def create(session: Write) -> UUID:
         return await usecases.create_job(session, parts.desk, caller.user_id, order, parts.runtime.clock.now())
 
-    response = await _accept(parts, caller, once, create)
+    response = await _accept(parts, caller, once, create, body.webhook)
     if not seconds:
         return response
-    job = await streams.wait_until_over(parts, caller, UUID(orjson.loads(response.body)["id"]), seconds)
+    accepted = JobRead.model_validate_json(bytes(response.body))
+    job = await streams.wait_until_over(parts, caller, accepted.id, seconds)
     if job is None:
         return response
+    job.webhook = accepted.webhook
     headers = {name: value for name, value in response.headers.items() if name in {"location", "idempotency-replayed"}}
     return Response(job.model_dump_json(), 200, headers, "application/json")
 
 
-async def _accept(parts: JobsParts, caller: Principal, once: Once, create: Any) -> Response:
+async def _accept(
+    parts: JobsParts, caller: Principal, once: Once, create: Any, webhook: WebhookRequest | None = None
+) -> Response:
     """Create in a short transaction of its own and answer 202: what waits for the end waits without a session."""
-    database = parts.runtime.database
-    async with database.write() as session:
+    async with parts.runtime.database.write() as session:
 
         async def act() -> JobRead:
             job_id = await create(session)
-            return await parts.presenter.show(session, await repository.get_job(session, caller.user_id, job_id))
+            job = await parts.presenter.show(session, await repository.get_job(session, caller.user_id, job_id))
+            if webhook:
+                job.webhook = await webhooks.attach(parts, session, caller.user_id, webhook, job_id=job_id)
+            return job
 
         response = await once.respond(session, act, status=202, headers=_location)
     parts.wakeups.ring("work", "change")

@@ -29,6 +29,26 @@ class BatchNotFound(NotFound):
     code, title = "batch_not_found", "There is no such batch"
 
 
+class EndpointNotFound(NotFound):
+    code, title = "webhook_endpoint_not_found", "There is no such webhook endpoint"
+
+
+class DeliveryNotFound(NotFound):
+    code, title = "delivery_not_found", "There is no such delivery"
+
+
+class EndpointDisabled(Conflict):
+    code, title = "webhook_endpoint_disabled", "This webhook endpoint is disabled"
+
+
+class TooManyEndpoints(Conflict):
+    code, title = "too_many_webhook_endpoints", "There are as many webhook endpoints as may be"
+
+
+class WebhookUrlRefused(Unprocessable):
+    code, title = "webhook_url_refused", "This URL can't be called"
+
+
 class ToolUnknown(Unprocessable):
     code, title = "tool_unknown", "There is no such tool here"
 

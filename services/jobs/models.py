@@ -342,6 +342,49 @@ class RunnerOutput(Base):
     created_at: Mapped[datetime]
 
 
+class WebhookEndpoint(Base):
+    """A URL to tell of endings. With `job_id` or `batch_id` it is for that one alone."""
+
+    __tablename__ = "webhook_endpoints"
+    __table_args__ = (Index("webhook_endpoints_user_id_idx", "user_id", "created_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    job_id: Mapped[UUID | None]
+    batch_id: Mapped[UUID | None]
+    url: Mapped[str]
+    events: Mapped[list[Any]]
+    secret_id: Mapped[UUID]
+    previous_secret_id: Mapped[UUID | None]
+    previous_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    disabled_reason: Mapped[str | None]
+
+
+class WebhookDelivery(Base):
+    """One message to one endpoint and the log of its tries; written by triggers with the ending that it tells of."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        CheckConstraint("status IN ('PENDING', 'DELIVERED', 'FAILED')", name="status"),
+        Index("webhook_deliveries_next_try_at_idx", "next_try_at", postgresql_where=text("status = 'PENDING'")),
+        Index("webhook_deliveries_endpoint_id_created_at_idx", "endpoint_id", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    endpoint_id: Mapped[UUID]
+    event: Mapped[str]
+    job_id: Mapped[UUID | None]
+    batch_id: Mapped[UUID | None]
+    status: Mapped[str] = mapped_column(server_default=text("'PENDING'"))
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    next_try_at: Mapped[datetime]
+    tries: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    created_at: Mapped[datetime]
+    delivered_at: Mapped[datetime | None]
+
+
 class StreamEnd(Base):
     """An order to end open streams: of one session, or of every session of the user."""
 

@@ -16,6 +16,7 @@ from services.jobs.runner.runner import Runner
 from services.jobs.settings import JobsSettings
 from services.jobs.usecases import Desk
 from services.jobs.wakeups import Wakeups
+from services.jobs.webhooks.gateway import Gateway
 from shared.runtime import Runtime
 
 
@@ -28,6 +29,7 @@ class JobsParts:
     wakeups: Wakeups
     feed: Feed
     presenter: Presenter
+    webhooks: Gateway
     runner: Runner | None
 
 
@@ -43,9 +45,11 @@ async def open_parts(runtime: Runtime) -> AsyncIterator[JobsParts]:
         wakeups=wakeups,
         feed=Feed(runtime.database, wakeups, runtime.clock),
         presenter=Presenter(runtime.storage, Paces(runtime.database), link_seconds=settings.result_url_seconds),
+        webhooks=Gateway(allow_loopback=settings.calls_loopback),
         runner=Runner(runtime, settings, catalogue, wakeups) if "runner" in runtime.roles else None,
     )
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(parts.webhooks.close)
         await stack.enter_async_context(wakeups.open())
         await stack.enter_async_context(parts.feed.open())
         if parts.runner:

@@ -69,7 +69,7 @@ class Presenter:
         return ResultRead(url=url, expires_at=job.expires_at.astimezone(UTC), files=files, data=job.result_data)
 
 
-_SAME = sorted(set(JobRead.model_fields) - {"queue", "result", "error", "engine", "usage", "metadata"})
+_SAME = sorted(set(JobRead.model_fields) - {"queue", "result", "error", "engine", "usage", "metadata", "webhook"})
 
 
 def _error(job: Job) -> ErrorRead | None:

@@ -40,6 +40,22 @@ def storable(limit: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+WebhookEvent = Literal["job.completed", "job.failed", "job.cancelled", "batch.completed"]
+EVENTS: list[WebhookEvent] = ["job.completed", "job.failed", "job.cancelled", "batch.completed"]
+
+
+class WebhookRequest(BaseModel):
+    """`events` are all of them unless some are named."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"url": "https://example.com/hooks", "events": ["job.completed"]}]},
+    )
+
+    url: Annotated[str, Field(min_length=1, max_length=2000), storable(8000)]
+    events: list[WebhookEvent] = Field(default_factory=lambda: list(EVENTS), min_length=1, max_length=len(EVENTS))
+
+
 class JobRequest(BaseModel):
     """What a job is to do. `options` are the tool's own; their schema stands in the catalogue."""
 
@@ -58,10 +74,13 @@ class JobRequest(BaseModel):
     engine: Literal["auto", "local"] = "auto"
     seed: int | None = Field(None, ge=0, le=MAX_SEED)
     metadata: Annotated[dict[str, Any], storable(METADATA_BYTES)] = Field(default_factory=dict)
+    webhook: WebhookRequest | None = None
 
 
 class BatchItem(JobRequest):
-    """`family` may be left out, since a tool belongs to one."""
+    """`family` may be left out, since a tool belongs to one. A webhook is for the whole batch, not for an item."""
+
+    webhook: None = None
 
     family: Literal["ai", "studio"] | None = None
 
@@ -76,6 +95,7 @@ class BatchRequest(BaseModel):
 
     items: list[BatchItem] = Field(min_length=1, max_length=100)
     metadata: Annotated[dict[str, Any], storable(METADATA_BYTES)] = Field(default_factory=dict)
+    webhook: WebhookRequest | None = None
 
 
 class EstimateRequest(JobRequest):
@@ -136,6 +156,15 @@ class EngineRead(BaseModel):
     version: str
 
 
+class CallbackRead(BaseModel):
+    """The webhook of one job or batch. `secret` is shown when it is accepted, and never again."""
+
+    endpoint_id: UUID
+    url: str
+    events: list[str]
+    secret: str
+
+
 class JobRead(BaseModel):
     id: UUID
     family: str
@@ -165,6 +194,7 @@ class JobRead(BaseModel):
     run_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
+    webhook: CallbackRead | None = None
 
 
 class BatchRead(BaseModel):
@@ -178,6 +208,7 @@ class BatchRead(BaseModel):
     created_at: datetime
     completed_at: datetime | None
     items: list[JobRead]
+    webhook: CallbackRead | None = None
 
 
 class UsageRead(BaseModel):

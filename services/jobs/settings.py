@@ -44,3 +44,10 @@ class JobsSettings(Settings):
     upload_url_seconds: int = 3600
     upload_max_bytes: int = 50 * 1024 * 1024
     probe_seconds: float = 20
+
+    # For trying webhooks out on one machine: http:// and 127.0.0.1 are called as well. Without effect in production.
+    webhook_allow_loopback: bool = False
+
+    @property
+    def calls_loopback(self) -> bool:
+        return self.webhook_allow_loopback and not self.is_production

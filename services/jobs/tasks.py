@@ -19,6 +19,9 @@ ORPHAN_AGE = timedelta(hours=24)
 _PRUNE = (
     "DELETE FROM stream_ends WHERE ended_at < now() - interval '1 day'",
     "DELETE FROM workers WHERE seen_at < now() - interval '1 day'",
+    "DELETE FROM webhook_deliveries WHERE created_at < now() - interval '30 days'",
+    """DELETE FROM webhook_endpoints WHERE (job_id IS NOT NULL OR batch_id IS NOT NULL)
+          AND created_at < now() - interval '90 days'""",
 )
 
 
