@@ -12,7 +12,11 @@ import typer
 from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = {
+    "requirements.lock": ("pyproject.toml",),
+    "requirements-dev.lock": ("pyproject.toml", "--group", "dev"),
+    "requirements-setup.lock": ("--group", "setup"),
+}
 # A pinned release with its marker, a hash, or a comment; anything else would name an index, a host or a path.
 LOCK_LINE = re.compile(
     r"([a-z0-9][a-z0-9._-]*(\[[a-z0-9,_-]+\])?==[a-z0-9.+!]+( ; [^/@]+)?( \\)?"
@@ -166,11 +170,11 @@ def docs() -> None:
 
 
 def lock() -> None:
-    """Resolve pyproject.toml into the two hashed locks, which name no index and no host. Needs uv."""
+    """Resolve pyproject.toml into the hashed locks, which name no index and no host. Needs uv."""
     options = ("--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url")
     quiet = ("--no-emit-find-links", "--custom-compile-command", "./atelier lock", "-q")
-    for name, groups in zip(LOCKS, ((), ("--group", "dev")), strict=True):
-        command = ["uv", "pip", "compile", "pyproject.toml", *groups, *options, *quiet, "-o", name]
+    for name, sources in LOCKS.items():
+        command = ["uv", "pip", "compile", *sources, *options, *quiet, "-o", name]
         subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603
     if _named_places():
         raise typer.Exit(1)

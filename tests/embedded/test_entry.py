@@ -67,7 +67,8 @@ def lock_of(*packages: str) -> str:
 def checkout(tmp_path: Path) -> Checkout:
     folder = tmp_path / "checkout"
     (folder / "deploy" / "cli").mkdir(parents=True)
-    shutil.copy(ROOT / "atelier", folder / "atelier")
+    for name in ("atelier", "requirements-setup.lock"):
+        shutil.copy(ROOT / name, folder / name)
     (folder / "deploy" / "cli" / "__main__.py").write_text(STUB)
     (folder / "requirements.lock").write_text(lock_of("idna"))
     (folder / "requirements-dev.lock").write_text(lock_of("idna", "iniconfig"))
@@ -101,11 +102,46 @@ def test_a_warm_start_says_nothing_and_stays_the_same_process(checkout: Checkout
     assert warm.facts["pid"] == process.pid
 
 
-def test_pip_serves_where_there_is_no_uv(without_uv: Checkout) -> None:
+def test_where_there_is_no_uv_pip_brings_one_that_does_the_rest(without_uv: Checkout) -> None:
     first = without_uv.run("up")
 
     assert first.code == 0, first.said
-    assert (without_uv.venv / "bin" / "pip").exists()
+    assert (without_uv.venv / "bin" / "uv").exists()
+    assert "failed" not in first.said
+
+
+def test_pip_serves_where_no_uv_can_be_had(without_uv: Checkout) -> None:
+    (without_uv.folder / "requirements-setup.lock").write_text("uv==0.0.0 --hash=sha256:" + "0" * 64)
+
+    first = without_uv.run("up")
+
+    assert first.code == 0, first.said
+    assert "fetching uv: failed" in first.said
+
+
+def test_the_places_that_pip_was_told_of_are_told_to_uv(without_uv: Checkout, tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    without_uv.environment["PIP_CONFIG_FILE"] = str(tmp_path / "pip.conf")
+    (tmp_path / "pip.conf").write_text(
+        f"[global]\nindex-url = https://one.example/simple\nextra-index-url =\n  https://two.example/simple\n"
+        f"  https://three.example/simple\nfind-links = {wheels}\n"
+    )
+    for name in [name for name in without_uv.environment if name.startswith(("PIP_FIND", "PIP_INDEX", "PIP_EXTRA"))]:
+        del without_uv.environment[name]
+    program = "import runpy; print(runpy.run_path('atelier', run_name='entry')['places_of_pip']())"
+    subprocess.run([sys.executable, "-m", "venv", without_uv.venv], check=True)
+
+    told = subprocess.run(
+        [sys.executable, "-c", program], cwd=without_uv.folder, env=without_uv.environment,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert ast.literal_eval(told.stdout) == {
+        "UV_DEFAULT_INDEX": "https://one.example/simple",
+        "UV_INDEX": "https://two.example/simple https://three.example/simple",
+        "UV_FIND_LINKS": str(wheels),
+    }
 
 
 def test_a_verb_for_developers_adds_what_they_need_and_keeps_the_rest_current(checkout: Checkout) -> None:
