@@ -33,5 +33,8 @@ async def tell_ready(request: Request) -> dict[str, str]:
 
 @router.get("/metrics", access=public)
 async def show_metrics(request: Request) -> Response:
-    await request.app.state.bus.measure()
+    state = request.app.state
+    await state.bus.measure()
+    if state.service.measure:
+        await state.service.measure(state.runtime)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -28,6 +28,7 @@ class Service:
 
     `parts` opens what the service keeps for its life (outside gateways, indexes, runners); the value is
     `runtime.parts`. `seed` runs after migrations, must be idempotent, and creates first content through use cases.
+    `measure` brings the service's own gauges up to date when its metrics are read.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Service:
     every: tuple[Every, ...] = ()
     parts: type_of_parts | None = None
     seed: Callable[[Runtime], Awaitable[None]] | None = None
+    measure: Callable[[Runtime], Awaitable[None]] | None = None
     body_limits: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -6,15 +6,14 @@ from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel
-from sqlalchemy import text
 
-from services.jobs import repository
+from services.jobs import operator, repository
 from services.jobs.errors import JobNotFound, JobNotRetryable
 from services.jobs.models import Job
 from services.jobs.parts import Parts
 from services.jobs.schemas import JobRead, Status
 from services.jobs.usecases import retry_job
-from shared.database import Read, Write
+from shared.database import Read
 from shared.errors import NotFound
 from shared.identity import Caller
 from shared.pagination import Cursor, Limit, Page, page_of
@@ -31,12 +30,16 @@ class AdminJobRead(JobRead):
 
 
 class LaneRead(BaseModel):
+    """`tenants` have something ready; `slots` are those of workers that live and do not drain."""
+
     lane: str
     paused_at: datetime | None
     ready: int
     running: int
     waiting: int
     oldest_ready_seconds: float | None
+    tenants: int
+    slots: int
 
 
 class WorkerRead(BaseModel):
@@ -49,19 +52,6 @@ class WorkerRead(BaseModel):
     seen_at: datetime
     draining_at: datetime | None
     running: int
-
-
-_LANES = text("""
-    SELECT l.lane, l.paused_at, count(q.job_id) FILTER (WHERE q.state = 0) AS ready,
-           count(q.job_id) FILTER (WHERE q.state = 1) AS running, count(q.job_id) FILTER (WHERE q.state = 2) AS waiting,
-           extract(epoch FROM CAST(:now AS timestamptz) - min(q.run_at) FILTER (WHERE q.state = 0))::float8
-             AS oldest_ready_seconds
-      FROM lanes l LEFT JOIN job_queue q ON q.lane = l.lane GROUP BY l.lane ORDER BY l.lane
-""")
-_WORKERS = text("""
-    SELECT w.*, (SELECT count(*) FROM job_queue q WHERE q.worker_id = w.id AND q.state = 1) AS running
-      FROM workers w ORDER BY w.started_at
-""")
 
 
 @router.get("/v1/admin/jobs", access=ADMIN)
@@ -88,31 +78,27 @@ async def list_all_jobs(
 
 
 @router.get("/v1/admin/jobs/queues", access=ADMIN)
-async def list_queues(session: Read, parts: Parts) -> Page[LaneRead]:
-    rows = await session.execute(_LANES, {"now": parts.runtime.clock.now()})
-    return Page(items=[LaneRead(**row) for row in rows.mappings()], next_cursor=None)
+async def list_queues(parts: Parts) -> Page[LaneRead]:
+    rows = await operator.list_lanes(parts.runtime)
+    return Page(items=[LaneRead.model_validate(row) for row in rows], next_cursor=None)
 
 
 @router.get("/v1/admin/jobs/workers", access=ADMIN)
-async def list_workers(session: Read) -> Page[WorkerRead]:
-    rows = await session.execute(_WORKERS)
-    return Page(items=[WorkerRead(**row) for row in rows.mappings()], next_cursor=None)
+async def list_workers(parts: Parts) -> Page[WorkerRead]:
+    rows = await operator.list_workers(parts.runtime)
+    return Page(items=[WorkerRead.model_validate(row) for row in rows], next_cursor=None)
 
 
 @router.post("/v1/admin/jobs/lanes/{lane}/pause", access=ADMIN, status_code=204)
-async def pause_lane(lane: LaneName, caller: Caller, session: Write, parts: Parts) -> None:
+async def pause_lane(lane: LaneName, caller: Caller, parts: Parts) -> None:
     """Nothing of this lane is claimed any more; what runs goes on."""
-    await _set_pause(session, lane, parts.runtime.clock.now(), caller.user_id)
+    await operator.pause_lane(parts.runtime, lane, by=caller.user_id)
 
 
 @router.post("/v1/admin/jobs/lanes/{lane}/resume", access=ADMIN, status_code=204)
-async def resume_lane(lane: LaneName, session: Write) -> None:
-    await _set_pause(session, lane, None, None)
-
-
-async def _set_pause(session: Write, lane: str, at: datetime | None, by: UUID | None) -> None:
-    statement = text("UPDATE lanes SET paused_at = :at, paused_by = :by WHERE lane = :lane")
-    await session.execute(statement, {"lane": lane, "at": at, "by": by})
+async def resume_lane(lane: LaneName, parts: Parts) -> None:
+    await operator.resume_lane(parts.runtime, lane)
+    parts.wakeups.ring("work")
 
 
 @router.post("/v1/admin/jobs/jobs/{job_id:uuid}/cancel", access=ADMIN)
@@ -136,10 +122,9 @@ async def retry_any_job(job_id: UUID, parts: Parts) -> dict[str, UUID]:
 
 
 @router.post("/v1/admin/jobs/workers/{worker_id}/drain", access=ADMIN, status_code=204)
-async def drain_worker(worker_id: str, session: Write) -> None:
+async def drain_worker(worker_id: str, parts: Parts) -> None:
     """The worker claims nothing more; it finds the order within seconds."""
-    statement = text("UPDATE workers SET draining_at = COALESCE(draining_at, now()) WHERE id = :id RETURNING id")
-    if await session.scalar(statement, {"id": worker_id}) is None:
+    if not await operator.drain_worker(parts.runtime, worker_id):
         raise NotFound("There is no such worker.")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from services.jobs import handlers, tasks
 from services.jobs.endpoints import router
+from services.jobs.metrics import measure
 from services.jobs.models import Base
 from services.jobs.parts import open_parts
 from services.jobs.settings import JobsSettings
@@ -35,6 +36,5 @@ service = Service(
     every=(Every(5, tasks.move_queue, everywhere=True), Every(2, deliver_due, everywhere=True),
            Every(60, tasks.warn_of_expiry),
            Every(60, tasks.expire_results), Every(3600, tasks.sweep_files), Every(3600, tasks.prune)),
-    parts=open_parts,
-    body_limits={"/v1/files/": LARGEST_BODY},
+    parts=open_parts, measure=measure, body_limits={"/v1/files/": LARGEST_BODY},
 )  # fmt: skip

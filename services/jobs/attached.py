@@ -29,7 +29,7 @@ _SEEN = """
 """
 _BEATS = "UPDATE workers SET seen_at = now() WHERE id = %s"
 _HELD = """
-    SELECT q.job_id, q.lease_token AS token, q.attempt, q.worker_id, a.started_at, j.units_held
+    SELECT q.job_id, q.lease_token AS token, q.attempt, q.worker_id, q.tool, a.started_at, j.units_held
       FROM job_queue q JOIN jobs j ON j.id = q.job_id
       JOIN job_attempts a ON a.job_id = q.job_id AND a.attempt = q.attempt
      WHERE q.job_id = %s AND q.lease_token = %s AND q.state = 1 AND starts_with(q.worker_id, %s)
@@ -48,6 +48,7 @@ class Held(Lease):
 
     attempt: int
     worker_id: str
+    tool: str
     started_at: datetime
     units_held: dict[str, int]
 

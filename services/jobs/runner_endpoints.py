@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from services.jobs import attached
+from services.jobs import attached, metrics
 from services.jobs.attached import Announced, Held
 from services.jobs.errors import LeaseLost
 from services.jobs.parts import JobsParts, Parts
@@ -82,6 +82,7 @@ async def settle_job(body: SettleRequest, caller: Caller, parts: Parts) -> Settl
     end = await _ending(parts, held, body)
     engine = EngineName(body.engine.provider, body.engine.version) if body.engine else None
     outcome: Any = await parts.queue.settle(held, body.outcome, end, now=parts.runtime.clock.now(), engine=engine)
+    metrics.record(held.tool, outcome, end["run_seconds"])
     await attached.forget_outputs(parts, held)
     if outcome == "LOST":
         await discard(parts.runtime.storage, held.prefix)

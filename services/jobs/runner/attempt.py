@@ -12,6 +12,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from services.jobs import metrics
 from services.jobs.pace import backoff_seconds
 from services.jobs.queue import Claim, Outcome, Queue
 from services.jobs.runner import orphans, outputs
@@ -74,7 +75,9 @@ class Attempt:
         keeper = asyncio.create_task(self._keep_lease())
         try:
             await self._work()
-            return await self._settle()
+            outcome = await self._settle()
+            metrics.record(self.claim.tool, outcome, time.monotonic() - self._began)
+            return outcome
         finally:
             async with self._beating:
                 # Cut off in the middle of a heartbeat, its connection would have to be thrown away.
