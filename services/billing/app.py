@@ -29,12 +29,12 @@ service = Service(
         on(accounts.UserEmailChanged, handlers.note_email),
         on(accounts.UserDisabled, handlers.lock_out, consumer="access", ordered=True),
         on(accounts.UserEnabled, handlers.let_in, consumer="access", ordered=True),
-        on(community.ReferralAttributed, handlers.note_referral),
+        on(community.ReferralAttributed, handlers.note_referral, consumer="referrals", ordered=True),
+        on(community.ReferralRejected, handlers.refuse_referral, consumer="referrals", ordered=True),
     ),
     every=(
         *(Every(30, task) for task in (tasks.finish_checkouts, tasks.finish_refunds, tasks.follow_accounts)),
-        *(Every(600, task) for task in (tasks.reconcile_books, tasks.check_invariants)),
-        *tasks_subscription.TIMERS,
+        *(Every(600, task) for task in (tasks.reconcile_books, tasks.check_invariants)), *tasks_subscription.TIMERS,
     ),
     parts=open_parts,
-)
+)  # fmt: skip

@@ -3,7 +3,7 @@
 from services.billing.parts import BillingParts
 from services.billing.usecases import customers
 from shared.contracts.accounts import UserDisabled, UserEmailChanged, UserEnabled, UserRegistered
-from shared.contracts.community import ReferralAttributed
+from shared.contracts.community import ReferralAttributed, ReferralRejected
 from shared.database import WriteSession
 from shared.events.event import EventContext
 
@@ -23,6 +23,11 @@ async def note_email(session: WriteSession, event: UserEmailChanged, context: Ev
 async def note_referral(session: WriteSession, event: ReferralAttributed, context: EventContext) -> None:
     now = context.runtime.clock.now()
     await customers.note_referral(session, event.referred_user_id, event.referral_id, now=now)
+
+
+async def refuse_referral(session: WriteSession, event: ReferralRejected, context: EventContext) -> None:
+    now = context.runtime.clock.now()
+    await customers.refuse_referral(session, event.referred_user_id, event.referral_id, now=now)
 
 
 async def lock_out(session: WriteSession, event: UserDisabled, context: EventContext) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from services.billing.tasks import follow_accounts
 from shared.contracts.accounts import UserDisabled, UserEmailChanged, UserEnabled
-from shared.contracts.community import ReferralAttributed
+from shared.contracts.community import ReferralAttributed, ReferralRejected
 from shared.ids import new_id
 
 
@@ -16,16 +16,18 @@ def discounted(shop):
     settings.referral_discount_percent = 0
 
 
-async def refer(shop, user_id, referral_id=None):
-    await shop.svc.receive(
-        ReferralAttributed(
-            referral_id=referral_id or new_id(),
-            affiliate_id=new_id(),
-            referred_user_id=user_id,
-            method="code",
-            rule="explicit_code",
-        )
+def referral(kind, user_id, referral_id=None):
+    return kind(
+        referral_id=referral_id or new_id(),
+        affiliate_id=new_id(),
+        referred_user_id=user_id,
+        method="code",
+        rule="explicit_code",
     )
+
+
+async def refer(shop, user_id, referral_id=None):
+    await shop.svc.receive(referral(ReferralAttributed, user_id, referral_id))
 
 
 async def lock_out(shop, user_id):
@@ -143,3 +145,19 @@ async def test_stripe_knows_the_buyer_by_the_address_they_confirmed(shop):
     assert (customer["email"], customer["metadata"]) == ("buyer@atelier.test", {"user_id": str(user)})
     [bound] = await shop.svc.published("user.stripe_customer_bound")
     assert bound["data"] == {"user_id": str(user), "stripe_customer_id": payment["stripe_customer_id"]}
+
+
+async def test_a_referral_that_turns_out_to_be_one_s_own_earns_no_discount(discounted):
+    user, referral_id = await discounted.register(), new_id()
+    await refer(discounted, user, referral_id)
+    await discounted.svc.receive(referral(ReferralRejected, user, referral_id), sequence=2)
+    await discounted.buy(user)
+    assert [payment["amount"] for payment in await discounted.payments(user)] == [3900]
+
+
+async def test_a_refusal_of_one_referral_leaves_the_discount_of_another(discounted):
+    user = await discounted.register()
+    await refer(discounted, user)
+    await discounted.svc.receive(referral(ReferralRejected, user), sequence=2)
+    await discounted.buy(user)
+    assert [payment["amount"] for payment in await discounted.payments(user)] == [3120]

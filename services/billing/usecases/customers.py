@@ -33,6 +33,13 @@ async def note_referral(session: WriteSession, user_id: UUID, referral_id: UUID,
     customer.referral_id, customer.updated_at = customer.referral_id or referral_id, now
 
 
+async def refuse_referral(session: WriteSession, user_id: UUID, referral_id: UUID, *, now: datetime) -> None:
+    """A referral that was refused after all, such as one's own, earns no discount."""
+    customer = await get_or_create_customer(session, user_id, now=now)
+    if customer.referral_id == referral_id:
+        customer.referral_id, customer.updated_at = None, now
+
+
 async def set_disabled(session: WriteSession, user_id: UUID, at: datetime | None, *, now: datetime) -> None:
     customer = await get_or_create_customer(session, user_id, now=now)
     customer.disabled_at, customer.updated_at = at, now
