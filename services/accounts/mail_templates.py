@@ -95,6 +95,12 @@ TEMPLATES: Mapping[str, Template] = {
         "Hello {name},\n\nyour {tool} job is finished and its files are waiting for you:\n\n{link}",
         page="/",
     ),
+    "results_expiring": Template(
+        "Results of yours will soon be removed",
+        "Hello {name},\n\nresults of {results} of your jobs will be removed soon, the first on {first_on}. Download"
+        " what you want to keep:\n\n{link}",
+        page="/",
+    ),
     "usage_threshold": Template(
         "You have used {percent} % of your plan",
         "Hello {name},\n\nyou have used {percent} % of {metric} in this period. To go on without a pause, look at the"

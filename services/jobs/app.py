@@ -25,7 +25,7 @@ service = Service(
     settings=JobsSettings,
     publishes=(jobs.JobCreated, jobs.JobStarted, jobs.JobRetryScheduled, jobs.JobCompleted, jobs.JobFailed,
                jobs.JobCancelled, jobs.JobResultExpiring, jobs.JobResultExpired, jobs.BatchCompleted,
-               common.UsageRecorded, common.UsageThresholdReached),
+               common.UsageRecorded, common.UsageThresholdReached, common.MailRequested),
     subscribes=(
         on(billing.EntitlementChanged, handlers.keep_entitlement, consumer="entitlements"),
         on(accounts.UserRegistered, handlers.welcome_user, consumer="registrations"),

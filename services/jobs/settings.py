@@ -25,6 +25,9 @@ class JobsSettings(Settings):
     kill_after_seconds: float = 5
     stall_seconds: float = 60
     timeout_seconds: float = 600
+    # By tool, where a tool needs another limit than the two above: {"reels": 1800}.
+    tool_timeout_seconds: dict[str, float] = {}
+    tool_stall_seconds: dict[str, float] = {}
     retry_base_seconds: float = 5
     memory_limit_mb: int = 4096
     output_limit_mb: int = 2048

@@ -1,6 +1,7 @@
 """Time in: lost leases, due and overdue jobs, results whose time is over, files that belong to nobody."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, select, text, update
@@ -8,6 +9,7 @@ from sqlalchemy import delete, select, text, update
 from services.jobs import usecases
 from services.jobs.models import File, Job, RunnerOutput
 from services.jobs.parts import JobsParts
+from shared.contracts.common import MailRequested
 from shared.contracts.jobs import JobResultExpired, JobResultExpiring
 from shared.database import WriteSession
 from shared.events.outbox import publish
@@ -15,6 +17,7 @@ from shared.runtime import Runtime
 
 BATCH = 100
 ORPHAN_AGE = timedelta(hours=24)
+MAIL_PAUSE = timedelta(hours=24)
 
 _PRUNE = (
     "DELETE FROM stream_ends WHERE ended_at < now() - interval '1 day'",
@@ -41,12 +44,27 @@ async def warn_of_expiry(runtime: Runtime) -> int:
     async with runtime.database.write() as session:
         query = select(Job).where(*due, Job.expiry_warned_at.is_(None), Job.result_url.is_not(None))
         jobs = (await session.scalars(query.limit(BATCH).with_for_update(skip_locked=True))).all()
+        await _mail_owners(session, jobs, now)
         for job in jobs:
             job.expiry_warned_at, job.updated_at, job.version = now, now, job.version + 1
             assert job.expires_at is not None
             event = JobResultExpiring(job_id=job.id, user_id=job.user_id, expires_at=job.expires_at)
             await publish(session, event, sequence=job.version)
     return len(jobs)
+
+
+async def _mail_owners(session: WriteSession, jobs: Sequence[Job], now: datetime) -> None:
+    """One mail to each owner, and none to who had one within a day: a hundred results are no hundred mails."""
+    owners = {job.user_id for job in jobs}
+    warned = select(Job.user_id).where(Job.user_id.in_(owners), Job.expiry_warned_at > now - MAIL_PAUSE).distinct()
+    for owner in sorted(owners - set(await session.scalars(warned))):
+        dates = [job.expires_at for job in jobs if job.user_id == owner and job.expires_at]
+        params = {"results": len(dates), "first_on": min(dates).date().isoformat()}
+        key = f"results-expiring-{owner}-{int(now.timestamp())}"
+        mail = MailRequested(
+            template="results_expiring", user_id=owner, params=params, dedupe_key=key, expires_at=max(dates)
+        )
+        await publish(session, mail, sequence=1)
 
 
 async def expire_results(runtime: Runtime) -> int:

@@ -22,6 +22,8 @@ async def test_every_event_reads_as_its_contract_and_is_written_the_same_way(svc
     await settle(svc, await claimed(svc), files=[file], run_seconds=1.25, url="/v1/x")
     await ordered(client)
     await settle(svc, await claimed(svc), "FAILED", code="ENGINE_FAILED")
+    await client.post("/v1/jobs/batches", json={"items": [{"tool": "memes", "prompt": "a | b"}]})
+    await settle(svc, await claimed(svc), "FAILED", code="ENGINE_FAILED")
     cancelled = await ordered(client)
     await client.post(f"/v1/jobs/{cancelled['id']}/cancel")
     for _ in range(2):
@@ -94,3 +96,19 @@ async def test_a_result_is_there_until_its_time_is_over(svc, client, user_id, da
     assert (await svc.runtime.storage.list("results/") == []) is (status == 410)
     shown = (await client.get(f"/v1/jobs/{job['id']}")).json()
     assert (shown["result"] is None) is (status == 410)
+
+
+async def test_the_owner_is_warned_by_one_mail_however_many_results_expire(svc, client, user_id):
+    await grant_plan(svc, user_id)
+    for _ in range(3):
+        await ordered(client)
+        await settle(svc, await claimed(svc), url="/v1/x")
+    svc.clock.advance(26 * 86400)
+    assert await tasks.warn_of_expiry(svc.runtime) == 0
+    svc.clock.advance(86400 + 3600)
+    assert await tasks.warn_of_expiry(svc.runtime) == 3
+    assert await tasks.warn_of_expiry(svc.runtime) == 0
+    [mail] = await svc.published("mail.requested")
+    assert (mail["data"]["template"], mail["data"]["user_id"]) == ("results_expiring", str(user_id))
+    assert mail["data"]["params"]["results"] == 3
+    assert len(await svc.published("job.result_expiring")) == 3

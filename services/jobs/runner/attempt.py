@@ -65,6 +65,9 @@ class Attempt:
         self.folder = self.bench.folder / f"{self.claim.job_id}-{self.key[:8]}"
         self.prefix = f"results/{self.claim.job_id}/{self.claim.attempt}-{self.key[:8]}"
         self._began = self._moved = self._heard = time.monotonic()
+        settings, tool = self.bench.settings, self.claim.tool
+        self._timeout = settings.tool_timeout_seconds.get(tool, settings.timeout_seconds)
+        self._stall = settings.tool_stall_seconds.get(tool, settings.stall_seconds)
         self._over, self._changed = asyncio.Event(), asyncio.Event()
         self._beating = asyncio.Lock()
         self._cancels_heard = self.bench.wakeups.cancel.count
@@ -111,7 +114,7 @@ class Attempt:
             "limits": {
                 "memory_mb": settings.memory_limit_mb,
                 "file_mb": settings.output_limit_mb,
-                "cpu_seconds": int(settings.timeout_seconds * 4) + 1,
+                "cpu_seconds": int(self._timeout * 4) + 1,
             },
         }
 
@@ -193,17 +196,16 @@ class Attempt:
     async def _check_times(self) -> None:
         if self._over.is_set():
             return
-        now, settings = time.monotonic(), self.bench.settings
-        if now - self._began > settings.timeout_seconds:
+        now = time.monotonic()
+        if now - self._began > self._timeout:
             await self.stop("TIMEOUT")
-        elif now - self._moved > settings.stall_seconds:
+        elif now - self._moved > self._stall:
             await self.stop("STALLED")
 
     def _next_check(self) -> float:
         """Seconds until the work could stall or run out of time."""
-        settings, now = self.bench.settings, time.monotonic()
-        limits = (self._began + settings.timeout_seconds, self._moved + settings.stall_seconds)
-        return max(FASTEST_REPORT_SECONDS, min(limits) - now)
+        limits = (self._began + self._timeout, self._moved + self._stall)
+        return max(FASTEST_REPORT_SECONDS, min(limits) - time.monotonic())
 
     async def _settle(self) -> str:
         if self.verdict == "LOST":
