@@ -60,6 +60,18 @@ TEMPLATES: Mapping[str, Template] = {
         " in the next days; to keep your plan, please check your payment method:\n\n{link}",
         page="/",
     ),
+    "payment_failed_finally": Template(
+        "Your payment for {plan_name} did not go through",
+        "Hello {name},\n\nyour bank declined the payment of {amount} for {plan_name}. Nothing was charged, and we do"
+        " not try any more, so the plan ends. You can choose it again whenever you like:\n\n{link}",
+        page="/",
+    ),
+    "payment_action_required": Template(
+        "Please confirm your payment for {plan_name}",
+        "Hello {name},\n\nyour bank wants you to confirm the payment of {amount} for {plan_name}. Nothing was charged"
+        " yet. To keep your plan, confirm it from the list of payments in your account:\n\n{link}",
+        page="/",
+    ),
     "payment_refunded": Template(
         "Your refund is on its way",
         "Hello {name},\n\nwe refunded {amount_refunded} of your payment for {plan_name}. Banks take up to ten days to"

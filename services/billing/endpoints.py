@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request
 from starlette.responses import Response
 
-from services.billing import repository
+from services.billing import repository, repository_changes
 from services.billing.catalogue import CURRENCY, INTERVAL_OF, PLANS
 from services.billing.models import Checkout, Payment
 from services.billing.parts import BillingParts
@@ -18,6 +18,7 @@ from services.billing.schemas import (
     CheckoutSessionRead,
     CheckoutStatus,
     EntitlementRead,
+    PaymentDetail,
     PaymentRead,
     PaymentStatus,
     PlanList,
@@ -174,8 +175,11 @@ async def page_of_payments(
 
 
 @router.get("/v1/billing/payments/{payment_id}", access=user(scope="billing:read"))
-async def read_payment(payment_id: UUID, caller: Caller, session: Read) -> PaymentRead:
-    return PaymentRead.model_validate(await repository.get_payment_of(session, payment_id, caller.user_id))
+async def read_payment(payment_id: UUID, caller: Caller, session: Read) -> PaymentDetail:
+    payment = await repository.get_payment_of(session, payment_id, caller.user_id)
+    attempts = await repository_changes.list_attempts(session, payment.id)
+    known = PaymentRead.model_validate(payment).model_dump()
+    return PaymentDetail.model_validate({**known, "metadata_": payment.metadata_, "attempts": attempts})
 
 
 @router.post("/v1/webhooks/stripe", access=public)

@@ -72,10 +72,6 @@ async def list_users_upgraded_since(session: ReadSession, moment: datetime) -> S
     return (await session.scalars(users.distinct())).all()
 
 
-async def find_attempt(session: ReadSession, payment_id: UUID, number: int) -> PaymentAttempt | None:
-    return await session.get(PaymentAttempt, (payment_id, number))
-
-
 async def list_attempts(session: ReadSession, payment_id: UUID) -> Sequence[PaymentAttempt]:
     attempts = select(PaymentAttempt).where(PaymentAttempt.payment_id == payment_id)
     return (await session.scalars(attempts.order_by(PaymentAttempt.number))).all()

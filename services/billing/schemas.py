@@ -100,10 +100,27 @@ class PaymentRead(FromRow):
     stripe_subscription_id: str | None
     stripe_payment_intent_id: str | None
     dispute_state: str
+    hosted_url: str | None
     metadata: dict[str, Any] | None = Field(validation_alias=AliasPath("metadata_"))
     paid_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+class PaymentAttemptRead(FromRow):
+    """A failed attempt. `next_attempt_at` is when Stripe tries again by itself; null when it does not."""
+
+    number: int
+    outcome: Literal["failed", "action_required"]
+    code: str | None
+    next_attempt_at: datetime | None
+    at: datetime
+
+
+class PaymentDetail(PaymentRead):
+    """`hosted_url` is where an open payment can be confirmed or paid with another card."""
+
+    attempts: list[PaymentAttemptRead]
 
 
 class RefundCreate(Closed):

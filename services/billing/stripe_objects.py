@@ -298,6 +298,11 @@ class IntentSnapshot(StripeModel):
         error = self.last_payment_error
         return (error and (error.decline_code or error.code)) or "payment_failed"
 
+    @property
+    def needs_action(self) -> bool:
+        """Whether the bank wants the customer to confirm, which only they can do."""
+        return self.status == "requires_action" or self.failure_code == "authentication_required"
+
 
 class RefundSnapshot(StripeModel):
     """A refund. `status` is pending, requires_action, succeeded, failed or canceled."""

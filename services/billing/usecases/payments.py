@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.billing import repository
-from services.billing.models import Payment
+from services.billing.models import Payment, PaymentAttempt
 from services.billing.transitions import SETTLED, refunded_status
 from services.billing.usecases.moving import may_move
 from shared.contracts.billing import PaymentFailed, PaymentPaid
@@ -21,6 +21,14 @@ class Failure:
     attempt: int
     next_attempt_at: datetime | None
     code: str | None
+    needs_action: bool = False
+
+    @property
+    def mail(self) -> str:
+        """What the customer is told: to confirm at their bank, to look after their card, or that this was it."""
+        if self.needs_action:
+            return "payment_action_required"
+        return "payment_failed" if self.next_attempt_at else "payment_failed_finally"
 
 
 async def move(session: WriteSession, payment: Payment, status: str, reason: str, *, now: datetime) -> bool:
@@ -86,7 +94,7 @@ async def record_failed(
         return False
     if payment.status != "FAILED" and not await move(session, payment, "FAILED", reason, now=now):
         return False
-    payment.attempts, payment.failure_code, payment.updated_at = failure.attempt, failure.code, now
+    _note_attempt(session, payment, failure, now)
     payment.version += 1
     await publish(
         session,
@@ -100,8 +108,22 @@ async def record_failed(
         ),
         sequence=payment.version,
     )
-    await ask_for_mail(session, payment, "payment_failed", f"payment-failed-{payment.id}-{failure.attempt}")
+    await ask_for_mail(session, payment, failure.mail, f"payment-failed-{payment.id}-{failure.attempt}")
     return True
+
+
+def _note_attempt(session: WriteSession, payment: Payment, failure: Failure, now: datetime) -> None:
+    payment.attempts, payment.failure_code, payment.updated_at = failure.attempt, failure.code, now
+    session.add(
+        PaymentAttempt(
+            payment_id=payment.id,
+            number=failure.attempt,
+            outcome="action_required" if failure.needs_action else "failed",
+            code=failure.code,
+            next_attempt_at=failure.next_attempt_at,
+            at=now,
+        )
+    )
 
 
 async def record_refunded_total(

@@ -190,6 +190,7 @@ def _note_invoice(payment: Payment, snapshot: InvoiceSnapshot) -> None:
     payment.stripe_invoice_id = snapshot.id
     payment.stripe_customer_id = id_of(snapshot.customer)
     payment.stripe_subscription_id = snapshot.subscription_id
+    payment.hosted_url = snapshot.hosted_invoice_url if snapshot.status == "open" else None
     payment.stripe_payment_intent_id = snapshot.payment_intent_id or payment.stripe_payment_intent_id
     if payment.paid_at is None:
         payment.amount, payment.currency = max(0, snapshot.total), snapshot.currency
@@ -215,7 +216,7 @@ async def _apply_invoice(books: Books, payment: Payment, snapshot: InvoiceSnapsh
         )
         if fresh and payment.kind == "subscription_cycle":
             await subscriptions.tell_renewed(books.session, subscription)
-        if fresh and subscription.raw_status == subscriptions.SURPLUS:
+        if fresh and payment.amount and _is_for_nothing(payment, subscription):
             await _refuse_money(books, payment, subscription)
     elif snapshot.status in {"void", "uncollectible"}:
         target = "CANCELLED" if snapshot.status == "void" else "FAILED"
@@ -231,14 +232,25 @@ async def _apply_attempt(books: Books, payment: Payment, snapshot: InvoiceSnapsh
         await payments.move(books.session, payment, "PROCESSING", reason, now=books.now)
         return
     failure = payments.Failure(
-        snapshot.attempt_count, moment(snapshot.next_payment_attempt), intent.failure_code if intent else None
+        snapshot.attempt_count,
+        moment(snapshot.next_payment_attempt),
+        intent.failure_code if intent else None,
+        needs_action=intent is not None and intent.needs_action,
     )
     await payments.record_failed(books.session, payment, failure, reason, now=books.now)
 
 
+def _is_for_nothing(payment: Payment, subscription: Subscription) -> bool:
+    """Money for a subscription that could not become live, since the user had one, or that was over before it came."""
+    if subscription.raw_status == subscriptions.SURPLUS:
+        return True
+    ended, paid = subscription.ended_at, payment.paid_at
+    return ended is not None and paid is not None and paid > ended
+
+
 async def _refuse_money(books: Books, payment: Payment, subscription: Subscription) -> None:
-    """Money for a subscription that could not become live, since the user had one: it goes back."""
+    """It goes back, whole."""
     from services.billing.usecases.refunds import order_refund  # noqa: PLC0415 - the two know each other
 
-    log.error("second_subscription_paid", payment=str(payment.id), subscription=str(subscription.id))
+    log.error("paid_for_nothing", payment=str(payment.id), subscription=str(subscription.id))
     await order_refund(books.session, payment, payment.refundable, "duplicate", cancel_subscription=True, now=books.now)

@@ -74,6 +74,7 @@ HANDLED: dict[str, Sync] = {
     "invoice.finalized": sync_invoice,
     "invoice.paid": sync_invoice,
     "invoice.payment_failed": sync_invoice,
+    "invoice.payment_action_required": sync_invoice,
     "invoice.voided": sync_invoice,
     "invoice.marked_uncollectible": sync_invoice,
     "customer.subscription.created": sync_subscription,
