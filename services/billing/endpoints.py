@@ -18,7 +18,8 @@ from services.billing.schemas import (
     CheckoutSessionRead,
     CheckoutStatus,
     EntitlementRead,
-    PaymentDetail,
+    PaymentAttemptList,
+    PaymentAttemptRead,
     PaymentRead,
     PaymentStatus,
     PlanList,
@@ -175,11 +176,16 @@ async def page_of_payments(
 
 
 @router.get("/v1/billing/payments/{payment_id}", access=user(scope="billing:read"))
-async def read_payment(payment_id: UUID, caller: Caller, session: Read) -> PaymentDetail:
+async def read_payment(payment_id: UUID, caller: Caller, session: Read) -> PaymentRead:
+    return PaymentRead.model_validate(await repository.get_payment_of(session, payment_id, caller.user_id))
+
+
+@router.get("/v1/billing/payments/{payment_id}/attempts", access=user(scope="billing:read"))
+async def list_payment_attempts(payment_id: UUID, caller: Caller, session: Read) -> PaymentAttemptList:
+    """The failed attempts to collect a payment, oldest first; a payment that came at once has none."""
     payment = await repository.get_payment_of(session, payment_id, caller.user_id)
     attempts = await repository_changes.list_attempts(session, payment.id)
-    known = PaymentRead.model_validate(payment).model_dump()
-    return PaymentDetail.model_validate({**known, "metadata_": payment.metadata_, "attempts": attempts})
+    return PaymentAttemptList(items=[PaymentAttemptRead.model_validate(attempt) for attempt in attempts])
 
 
 @router.post("/v1/webhooks/stripe", access=public)

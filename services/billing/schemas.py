@@ -85,6 +85,8 @@ class EntitlementRead(BaseModel):
 
 
 class PaymentRead(FromRow):
+    """`hosted_url` is where an open payment can be confirmed or paid with another card."""
+
     id: UUID
     user_id: UUID
     kind: str
@@ -117,10 +119,9 @@ class PaymentAttemptRead(FromRow):
     at: datetime
 
 
-class PaymentDetail(PaymentRead):
-    """`hosted_url` is where an open payment can be confirmed or paid with another card."""
-
-    attempts: list[PaymentAttemptRead]
+class PaymentAttemptList(BaseModel):
+    items: list[PaymentAttemptRead]
+    next_cursor: None = None
 
 
 class RefundCreate(Closed):

@@ -26,7 +26,8 @@ async def until_renewal(shop, user):
 async def detail(shop, user, index=0):
     payment = (await shop.payments(user))[index]
     async with shop.svc.client(user) as client:
-        return (await client.get(f"/v1/billing/payments/{payment['id']}")).json()
+        attempts = (await client.get(f"/v1/billing/payments/{payment['id']}/attempts")).json()["items"]
+    return {**payment, "attempts": attempts}
 
 
 async def mails(shop, *templates):
@@ -166,3 +167,10 @@ async def test_an_invoice_paid_after_its_subscription_has_ended_is_refunded(shop
     late = (await shop.payments(user))[0]
     assert (late["status"], late["amount_refunded"]) == ("REFUNDED", 3900)
     assert (await shop.entitlement(user))["plan_id"] == "free"
+
+
+async def test_nobody_sees_the_attempts_of_somebody_elses_payment(shop):
+    user, other = await renewing(shop, "ok"), await shop.register()
+    [payment] = await shop.payments(user)
+    async with shop.svc.client(other) as client:
+        assert (await client.get(f"/v1/billing/payments/{payment['id']}/attempts")).status_code == 404

@@ -6,6 +6,8 @@ from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from sqlalchemy.dialects.postgresql import insert
+
 from services.billing import repository
 from services.billing.catalogue import CURRENCY, CYCLE_OF, PLANS, lookup_key
 from services.billing.errors import (
@@ -254,8 +256,10 @@ async def ensure_price(
     if known:
         return known
     price_id = await gateway.ensure_price(plan_id, interval)
+    row = {"lookup_key": name, "livemode": livemode, "stripe_price_id": price_id}
     async with database.write() as session:
-        await session.merge(Price(lookup_key=name, livemode=livemode, stripe_price_id=price_id))
+        # Stripe keeps one price by this name, so whoever notes it first noted the same.
+        await session.execute(insert(Price).values(row).on_conflict_do_nothing())
     return price_id
 
 
