@@ -86,6 +86,12 @@ async def _measure(settings: Settings, url: str) -> list[Figure]:
     return [*drains.values(), *delays.values(), producer]
 
 
+async def drained(url: str, count: int) -> float:
+    """Events a second through the broker at `url`."""
+    async with _joined("amqp", url, Handled()) as buses:
+        return await _drain(buses, count)
+
+
 def _joined(name: str, url: str, handled: Handled) -> AbstractAsyncContextManager[Buses]:
     services = teller(), counter(handled)
     if name == "local":

@@ -63,6 +63,15 @@ async def _measure(settings: Settings) -> list[Figure]:
     return [work, orders]
 
 
+async def orders_a_second(count: int) -> float:
+    """Durable orders a second, one by one on one connection."""
+    async with jobs_service() as service:
+        tenants = [new_id() for _ in range(TENANTS)]
+        for tenant in tenants:
+            await grant_plan(service, tenant, max_running=WORKERS)
+        return await _place(service, tenants, count)
+
+
 async def _rate(count: int, work: Callable[[], Awaitable[None]]) -> float:
     left = iter(range(count))
 

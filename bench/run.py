@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bench import events, http, jobs, logins, start
 from bench.board import Figure, markdown_of, table_of
+from bench.peers import measure as peers
 from bench.settings import Settings
 from shared.logging import configure_logging
 
@@ -21,6 +22,7 @@ BENCHES: dict[str, Callable[[Settings], list[Figure]]] = {
     "jobs": jobs.measure,
     "logins": logins.measure,
     "start": start.measure,
+    "peers": peers.measure,
 }
 FIGURES = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- end -->)", re.DOTALL)
 

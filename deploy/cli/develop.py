@@ -16,6 +16,7 @@ LOCKS = {
     "requirements.lock": ("pyproject.toml",),
     "requirements-dev.lock": ("pyproject.toml", "--group", "dev"),
     "requirements-setup.lock": ("--group", "setup"),
+    "requirements-peers.lock": ("--group", "peers"),
 }
 # A pinned release with its marker, a hash, or a comment; anything else would name an index, a host or a path.
 LOCK_LINE = re.compile(
