@@ -86,13 +86,16 @@ class PaymentProviderUnavailable(Unavailable):
 
 
 class StripeRefused(Conflict):
-    """Stripe understood and said no; `reason` is its own error code. Told as it is where no use case knows better."""
+    """Stripe understood and said no. Told as it is where no use case knows better.
+
+    `reason` is Stripe's error code, and `param` the parameter it did not like; both may be empty.
+    """
 
     code, title = "provider_refused", "The payment provider refused this"
 
-    def __init__(self, message: str, *, code: str) -> None:
+    def __init__(self, message: str, *, code: str, param: str = "") -> None:
         super().__init__(message)
-        self.reason = code
+        self.reason, self.param = code, param
 
 
 class ObjectMissing(StripeRefused):

@@ -10,6 +10,8 @@ from services.billing.catalogue import BillingCycle, Interval
 
 PaymentStatus = Literal["PENDING", "PROCESSING", "PAID", "FAILED", "REFUNDED", "PARTIALLY_REFUNDED", "CANCELLED"]
 WebhookStatus = Literal["RECEIVED", "PROCESSING", "PROCESSED", "IGNORED", "RETRY", "DEAD"]
+# The characters Stripe allows in one.
+PROMOTION_CODE = "^[A-Za-z0-9-]+$"
 Url = Field(default=None, max_length=2000)
 
 
@@ -24,7 +26,7 @@ class FromRow(BaseModel):
 class CheckoutCreate(Closed):
     plan_id: str = Field(min_length=1, max_length=50)
     interval: Interval
-    promotion_code: str | None = Field(default=None, min_length=1, max_length=100)
+    promotion_code: str | None = Field(default=None, min_length=1, max_length=100, pattern=PROMOTION_CODE)
     success_url: str | None = Url
     cancel_url: str | None = Url
 

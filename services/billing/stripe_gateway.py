@@ -292,7 +292,8 @@ async def _asked(call: Callable[..., Awaitable[Any]], *arguments: Any) -> dict[s
         answer: dict[str, Any] = (await _patiently(call, *arguments)).to_dict()
     except stripe.InvalidRequestError as error:
         kind = ObjectMissing if error.code == "resource_missing" else StripeRefused
-        raise kind(error.user_message or str(error), code=error.code or "") from error
+        message = error.user_message or str(error)
+        raise kind(message, code=error.code or "", param=str(error.param or "")) from error
     except stripe.CardError as error:
         raise StripeDeclined(error.user_message or str(error), code=error.code or "") from error
     except (stripe.StripeError, httpx.HTTPError) as error:

@@ -179,9 +179,11 @@ async def open_session(database: Database, gateway: StripeGateway, checkout: Che
     try:
         params = await _session_params(database, gateway, checkout, customer_id, terms)
         snapshot = await gateway.create_checkout_session(params, key=f"checkout:{checkout.id}")
-    except (StripeRefused, UnknownPromotionCode):
+    except (StripeRefused, UnknownPromotionCode) as refusal:
         async with database.write() as session:
             await give_up_checkout(session, checkout.id, "failed", now=database.clock.now())
+        if isinstance(refusal, StripeRefused) and refusal.param.startswith("discounts"):
+            raise UnknownPromotionCode(str(refusal)) from refusal
         raise
     async with database.write() as session:
         stored = await repository.get_checkout(session, checkout.id)
