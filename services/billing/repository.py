@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 
 from services.billing.errors import CheckoutNotFound, PaymentNotFound, WebhookEventNotFound
 from services.billing.models import (
@@ -60,6 +61,13 @@ async def find_customer(session: ReadSession, user_id: UUID) -> Customer | None:
 
 async def lock_customer(session: WriteSession, user_id: UUID) -> Customer | None:
     return await session.get(Customer, user_id, with_for_update=True, populate_existing=True)
+
+
+async def add_customer(session: WriteSession, user_id: UUID, *, now: datetime) -> Customer:
+    """A new row, or the one that somebody else was faster with; locked."""
+    values = {"user_id": user_id, "registered_at": now, "entitlement_version": 0, "created_at": now, "updated_at": now}
+    await session.execute(insert(Customer).values(values).on_conflict_do_nothing())
+    return await session.get_one(Customer, user_id, with_for_update=True)
 
 
 async def find_customer_by_stripe_id(session: ReadSession, stripe_customer_id: str) -> Customer | None:

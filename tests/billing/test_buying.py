@@ -68,6 +68,28 @@ async def test_ten_parallel_checkouts_open_one_session(shop):
     assert len(await shop.payments(user)) == 1
 
 
+async def test_somebody_unheard_of_who_clicks_ten_times_opens_one_session(shop):
+    user = new_id()
+    sessions = await asyncio.gather(*(shop.checkout(user) for _ in range(10)))
+    assert len({session["session_id"] for session in sessions}) == 1
+
+
+async def test_two_first_buyers_of_a_plan_at_once_each_get_a_session(shop, monkeypatch):
+    gateway, both = shop.svc.runtime.parts.gateway, asyncio.Barrier(2)
+    ask = gateway.ensure_price
+
+    async def ask_together(*arguments):
+        price = await ask(*arguments)
+        await both.wait()
+        return price
+
+    monkeypatch.setattr(gateway, "ensure_price", ask_together)
+    users = [await shop.register() for _ in range(2)]
+    sessions = await asyncio.gather(*(shop.checkout(user, "creator") for user in users))
+    assert len({session["session_id"] for session in sessions}) == 2
+    assert len((await shop.stripe("GET", "prices"))["data"]) == 1
+
+
 async def test_another_plan_replaces_the_open_checkout(shop):
     user = await shop.register()
     first = await shop.checkout(user, "creator")

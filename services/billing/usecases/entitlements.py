@@ -87,7 +87,4 @@ async def get_or_create_customer(session: WriteSession, user_id: UUID, *, now: d
     known = await repository.lock_customer(session, user_id)
     if known is not None:
         return known
-    customer = Customer(user_id=user_id, registered_at=now, entitlement_version=0, created_at=now, updated_at=now)
-    session.add(customer)
-    await session.flush()
-    return customer
+    return await repository.add_customer(session, user_id, now=now)
