@@ -73,15 +73,12 @@ async def live(stage, story, seeds):
         if move.startswith("wait"):
             await stage.wait(float(move.split()[1]))
         else:
-            for customer in customers:
-                await stage.act(customer, move)
+            await stage.act_all(customers, move)
         await stage.catch(customers)
         await stage.tell(prompt.untold)
         prompt.untold = []
-        for customer, chance in zip(others, chances, strict=True):
-            await stage.tell(some_of(customer, chance))
-    for customer, chance in zip(others, chances, strict=True):
-        await stage.tell(all_but_droppable(customer, chance))
+        await stage.tell_all([some_of(*pair) for pair in zip(others, chances, strict=True)])
+    await stage.tell_all([all_but_droppable(*pair) for pair in zip(others, chances, strict=True)])
     return prompt, others, deaf
 
 

@@ -5,6 +5,7 @@ which posts it as Stripe would, signed, over HTTP: promptly and in order to the 
 others, and not at all to the last, who is left to the reconciler.
 """
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -21,6 +22,7 @@ from services.billing.usecases.webhooks import HANDLED
 from tests.support.billing import WEBHOOK_SECRET, Shop
 
 WEBHOOKS = "/v1/webhooks/stripe"
+WORKERS = 2
 KEY = {"Authorization": "Bearer sk_test_twin"}
 
 
@@ -57,7 +59,7 @@ class Stage:
         """Empty books, and customers with an open checkout each."""
         await self.shop.empty()
         await self.shop.control("delivery", drop=True)
-        customers = [await self._customer(plan_id) for _ in range(count)]
+        customers = list(await asyncio.gather(*(self._customer(plan_id) for _ in range(count))))
         self._seen = (await self._get("events", limit=1))["data"][0]["id"]
         return customers
 
@@ -69,6 +71,10 @@ class Stage:
 
     async def _get(self, path: str, **params: Any) -> Any:
         return (await self.shop.twin.get(f"/twin/stripe/v1/{path}", params=params, headers=KEY)).json()
+
+    async def act_all(self, customers: list[Customer], move: str) -> None:
+        """The same move of everybody, at the same moment of Stripe's clock."""
+        await asyncio.gather(*(self.act(customer, move) for customer in customers))
 
     async def act(self, customer: Customer, move: str) -> None:
         """What is impossible at this point of the story is refused by Stripe, alike for everybody."""
@@ -144,11 +150,19 @@ class Stage:
 
     async def tell(self, events: list[dict[str, Any]]) -> None:
         """Deliver as Stripe does, and work off what arrived."""
+        await self.tell_all([events])
+
+    async def tell_all(self, batches: list[list[dict[str, Any]]]) -> None:
+        """Several customers' events at once, each batch in its own order; two workers go through what arrived."""
+        await asyncio.gather(*(self._deliver(events) for events in batches))
+        workers = min(WORKERS, len(batches))
+        await asyncio.gather(*(self.shop.svc.runtime.parts.work_off_webhooks() for _ in range(workers)))
+
+    async def _deliver(self, events: list[dict[str, Any]]) -> None:
         for event in events:
             body = json.dumps(event).encode()
             answer = await self._web.post(WEBHOOKS, content=body, headers=signed(body))
             assert answer.status_code == 200, answer.text
-        await self.shop.svc.runtime.parts.work_off_webhooks()
 
     async def close(self) -> None:
         """What came before its parent is tried again, as it would be later, and the timers have their say."""
