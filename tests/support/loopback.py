@@ -12,7 +12,8 @@ from starlette.types import ASGIApp
 
 def listening_socket() -> socket.socket:
     """A socket bound to a free port; binding before serving means that nobody can take the port in between."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Only a socket that says TCP gets TCP_NODELAY from asyncio; without it answers wait 40 ms for an acknowledgement.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(("127.0.0.1", 0))
     return bound
