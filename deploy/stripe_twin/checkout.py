@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from deploy.stripe_twin import payments, subscriptions
+from deploy.stripe_twin import payments, receipts, subscriptions
 from deploy.stripe_twin.account import Account, Body
 from deploy.stripe_twin.cards import CARDS
 from deploy.stripe_twin.catalog import find_promotion_code
-from deploy.stripe_twin.checkout_checks import LIFE, check_session
+from deploy.stripe_twin.checkout_checks import LIFE, check_amount, check_session
 from deploy.stripe_twin.checkout_items import line_items, totals
 from deploy.stripe_twin.customers import attach, create_customer, live_customer, new_method
 from deploy.stripe_twin.discounts import amount_off, redeem, redeemable_coupon
@@ -25,6 +25,7 @@ async def create_session(account: Account, params: Body) -> Body:
         await live_customer(account, params["customer"])
     items, coupon = await _priced(account, params)
     session = _session(account, params, items) | totals(items)
+    check_amount(session)
     session["_coupon"] = coupon
     if coupon:
         source = params["discounts"][0]
@@ -75,6 +76,7 @@ def _session(account: Account, params: Body, items: list[Body]) -> Body:
         "customer_email": params.get("customer_email"),
         "discounts": [],
         "expires_at": params.get("expires_at", account.now + LIFE),
+        "invoice_creation": _invoice_creation(params),
         "livemode": False,
         "locale": params.get("locale"),
         "metadata": merged(None, params.get("metadata")),
@@ -92,11 +94,22 @@ def _session(account: Account, params: Body, items: list[Body]) -> Body:
         "url": f"{account.public_url}/checkout/{session_id}",
         "_line_items": items,
         "_data": params.get("subscription_data", params.get("payment_intent_data", {})),
-        "_intent": None,
     }
 
 
 _COLLECTION = {"subscription": "always", "payment": "if_required"}
+
+
+def _invoice_creation(params: Body) -> Body | None:
+    """Only a single payment asks for an invoice; a subscription always has them."""
+    if params["mode"] != "payment":
+        return None
+    asked = params.get("invoice_creation", {"enabled": False})
+    unset = ("account_tax_ids", "custom_fields", "description", "footer", "issuer", "rendering_options")
+    metadata = merged(None, asked.get("invoice_data", {}).get("metadata"))
+    return {"enabled": asked["enabled"], "invoice_data": {**dict.fromkeys(unset), "metadata": metadata}}
+
+
 _UNSET: Body = dict.fromkeys(
     [
         "after_expiration",
@@ -108,7 +121,6 @@ _UNSET: Body = dict.fromkeys(
         "currency_conversion",
         "customer_details",
         "invoice",
-        "invoice_creation",
         "payment_intent",
         "payment_link",
         "payment_method_configuration_details",
@@ -120,6 +132,7 @@ _UNSET: Body = dict.fromkeys(
         "subscription",
         "wallet_options",
         "origin_context",
+        "_intent",
     ]
 )
 
@@ -250,6 +263,8 @@ async def _pay_once(
     status = "succeeded"
     if intent is not None:
         status = await payments.confirm(account, intent, method, present=True, authenticated=authenticated)
+    if status == "succeeded":
+        session["invoice"] = await receipts.issue_receipt(account, session)
     return await _complete(account, session, customer, "unpaid" if status == "processing" else None)
 
 
@@ -299,6 +314,7 @@ async def apply_promotion_code(account: Account, session_id: str, text: str) -> 
         raise invalid("A code can be entered before the first attempt to pay.", param="promotion_code")
     _discount(session["_line_items"], amount_off(coupon, session["amount_subtotal"]))
     session |= totals(session["_line_items"])
+    check_amount(session)
     session |= {"discounts": [{"coupon": None, "promotion_code": code["id"]}], "_coupon": coupon["id"]}
     return await account.save(session)
 
@@ -328,6 +344,8 @@ async def settle(account: Account, session_id: str, *, succeeded: bool) -> None:
     session = await account.get("checkout.session", session_id)
     if succeeded:
         session["payment_status"] = "paid"
+        if session["mode"] == "payment":
+            session["invoice"] = await receipts.issue_receipt(account, session)
         await account.save(session)
     await account.emit(f"checkout.session.async_payment_{'succeeded' if succeeded else 'failed'}", session)
 

@@ -2,11 +2,13 @@
 
 from deploy.stripe_twin.account import DAY, Account, Body
 from deploy.stripe_twin.errors import invalid
+from shared import money
 
 LIFE = DAY
 MAX_TRIAL_DAYS = 730
 SIMULATED = {
     "subscription_data": {"description", "metadata", "trial_end", "trial_period_days", "trial_settings"},
+    "invoice_creation": {"enabled", "invoice_data"},
     "payment_intent_data": {
         "description",
         "metadata",
@@ -38,15 +40,19 @@ def check_session(account: Account, params: Body) -> None:
         raise invalid("expires_at must be 30 minutes to 24 hours from now.", param="expires_at")
 
 
+_NOT_FOR = {
+    "payment": ("subscription_data", "payment_method_collection"),
+    "subscription": ("payment_intent_data", "invoice_creation"),
+}
+
+
 def _check_mode(params: Body) -> None:
     """What belongs to the other mode is refused."""
-    of_one = ("payment_intent_data",) if params["mode"] == "subscription" else ("subscription_data", _IF_NO_CARD)
-    for other in of_one:
+    for other in _NOT_FOR[params["mode"]]:
         if other in params:
             raise invalid(f"You can not pass `{other}` in `{params['mode']}` mode.", param=other)
 
 
-_IF_NO_CARD = "payment_method_collection"
 _TRIAL_ENDS: Body = {"end_behavior": {"missing_payment_method": "create_invoice"}}
 
 
@@ -57,3 +63,16 @@ def _check_trial(account: Account, data: Body) -> None:
         raise invalid("The twin cancels or invoices at a trial's end.", param="subscription_data[trial_settings]")
     if not 0 < data.get("trial_end", account.now + 1) - account.now <= MAX_TRIAL_DAYS * DAY:
         raise invalid("trial_end is in the next two years.", param="subscription_data[trial_end]")
+
+
+def check_amount(session: Body) -> None:
+    """A single payment of less than the bank moves is refused; a subscription carries it over to its next invoice."""
+    amount, currency = session["amount_total"], session["currency"]
+    if session["mode"] != "payment" or amount == 0 or amount >= money.minimum_charge(currency):
+        return
+    least = money.written(money.minimum_charge(currency), currency)
+    raise invalid(
+        f"The Checkout Session's total amount due must add up to at least {least}.",
+        param="line_items",
+        code="amount_too_small",
+    )

@@ -21,10 +21,12 @@ async def draft_invoice(
     found = await current_discount(account, subscription["discounts"])
     subtotal = sum(line["amount"] for line in lines)
     off = amount_off(found[1], subtotal) if found and subtotal > 0 else 0
-    invoice = _invoice(account, customer, subscription, reason, period)
+    invoice = new_invoice(account, customer, subscription["currency"], reason, period) | {
+        "parent": _parent(subscription)
+    }
     for line in lines:
         line["invoice"] = invoice["id"]
-    _spread_discount(lines, off, found[0]["id"] if found else None)
+    spread_discount(lines, off, found[0]["id"] if found else None)
     if found and off:
         invoice |= {
             "discounts": [found[0]["id"]],
@@ -32,12 +34,12 @@ async def draft_invoice(
         }
     if found and subtotal > 0:
         await account.save(found[0] | {"_uses": found[0]["_uses"] + 1})
-    invoice |= _amounts(subtotal, off, customer["balance"])
+    invoice |= amounts(subtotal, off, customer["balance"])
     invoice["lines"] = page_of(lines, f"/v1/invoices/{invoice['id']}/lines")
     return await account.create("invoice.created", invoice)
 
 
-def _amounts(subtotal: int, off: int, balance: int) -> Body:
+def amounts(subtotal: int, off: int, balance: int) -> Body:
     """A negative balance is the customer's credit; a negative total adds to it."""
     total = subtotal - off
     used = min(total, max(0, -balance)) if total > 0 else total
@@ -54,7 +56,7 @@ def _amounts(subtotal: int, off: int, balance: int) -> Body:
     }
 
 
-def _spread_discount(lines: list[Body], off: int, discount: str | None) -> None:
+def spread_discount(lines: list[Body], off: int, discount: str | None) -> None:
     """Each line bears its share of the discount; the last takes what rounding left."""
     subtotal, left = sum(line["amount"] for line in lines), off
     for index, line in enumerate(lines if off else []):
@@ -64,7 +66,8 @@ def _spread_discount(lines: list[Body], off: int, discount: str | None) -> None:
         line["discount_amounts"] = [{"amount": share, "discount": discount}]
 
 
-def _invoice(account: Account, customer: Body, subscription: Body, reason: str, period: tuple[int, int]) -> Body:
+def new_invoice(account: Account, customer: Body, currency: str, reason: str, period: tuple[int, int]) -> Body:
+    """A draft without lines that belongs to nothing yet."""
     return {
         "id": new_id("in", 24),
         "object": "invoice",
@@ -81,14 +84,13 @@ def _invoice(account: Account, customer: Body, subscription: Body, reason: str, 
         "billing_reason": reason,
         "collection_method": "charge_automatically",
         "created": account.now,
-        "currency": subscription["currency"],
+        "currency": currency,
         **_billed_to(customer),
         "default_tax_rates": [],
         "discounts": [],
         "issuer": {"type": "self"},
         "livemode": False,
         "metadata": {},
-        "parent": _parent(subscription),
         "payment_settings": {"default_mandate": None, "payment_method_options": None, "payment_method_types": None},
         "period_end": period[1],
         "period_start": period[0],
@@ -141,6 +143,7 @@ _UNSET: Body = dict.fromkeys(
         "next_payment_attempt",
         "number",
         "on_behalf_of",
+        "parent",
         "receipt_number",
         "rendering",
         "shipping_cost",
@@ -231,7 +234,7 @@ async def collect(
         return "paid"
     intent = intent or await _intent(account, invoice)
     invoice |= {"attempt_count": invoice["attempt_count"] + 1, "attempted": True}
-    await _link(account, invoice, intent)
+    await link(account, invoice, intent)
     if method is None:
         await mark_failed(account, invoice)
         return "failed"
@@ -259,7 +262,7 @@ async def _intent(account: Account, invoice: Body) -> Body:
     )
 
 
-async def _link(account: Account, invoice: Body, intent: Body) -> None:
+async def link(account: Account, invoice: Body, intent: Body) -> None:
     """An invoice payment joins the two, since neither names the other any more."""
     if invoice.get("_intent") == intent["id"]:
         return

@@ -115,8 +115,9 @@ ROUTES = [
         "/v1/checkout/sessions",
         checkout.create_session,
         checkout_params.SessionCreateParams,
-        "allow_promotion_codes cancel_url client_reference_id customer customer_email discounts expires_at line_items "
-        "locale metadata mode payment_intent_data payment_method_collection submit_type subscription_data success_url",
+        "allow_promotion_codes cancel_url client_reference_id customer customer_email discounts expires_at "
+        "invoice_creation line_items locale metadata mode payment_intent_data payment_method_collection submit_type "
+        "subscription_data success_url",
     ),
     Route(
         "GET",

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from shared import money
+
 Purpose = Literal["verify", "reset"]
 SIGNATURE = "\n\nThe Atelier team"
 
@@ -158,12 +160,11 @@ def written(template: Template, facts: Mapping[str, str]) -> tuple[str, str]:
 
 def facts_of(params: Mapping[str, object]) -> dict[str, str]:
     """The event's facts as words; amounts are in minor units of `currency`."""
-    currency = str(params.get("currency") or "usd").upper()
+    currency = str(params.get("currency") or "usd")
     return {name: _worded(name, value, currency) for name, value in params.items() if value is not None}
 
 
 def _worded(name: str, value: object, currency: str) -> str:
     if name.startswith("amount") and isinstance(value, int):
-        whole, cents = divmod(abs(value), 100)
-        return f"{'-' if value < 0 else ''}{whole}.{cents:02d} {currency}"
+        return money.written(value, currency)
     return str(value)

@@ -2,20 +2,17 @@
 
 from pathlib import Path
 
-from services.billing import endpoints, endpoints_admin, endpoints_subscription, handlers, tasks, tasks_subscription
+from services.billing import handlers, tasks, tasks_subscription
 from services.billing.models import Base
 from services.billing.parts import open_parts
+from services.billing.routes import router
 from services.billing.settings import BillingSettings
 from services.billing.usecases.published import PUBLISHED
 from shared.contracts import accounts, community
 from shared.events.event import on
-from shared.routing import Router
 from shared.service import Service
 from shared.timers import Every
 
-router = Router()
-for part in (endpoints, endpoints_subscription, endpoints_admin):
-    router.include(part.router)
 service = Service(
     name="billing",
     paths=("/v1/billing/*", "/v1/webhooks/stripe", "/api/checkout/create-session", "/v1/admin/billing/*"),
@@ -34,7 +31,9 @@ service = Service(
     ),
     every=(
         *(Every(30, task) for task in (tasks.finish_checkouts, tasks.finish_refunds, tasks.follow_accounts)),
-        *(Every(600, task) for task in (tasks.reconcile_books, tasks.check_invariants)), *tasks_subscription.TIMERS,
+        Every(60, tasks.expire_grants),
+        *(Every(600, task) for task in (tasks.reconcile_books, tasks.check_invariants)),
+        *tasks_subscription.TIMERS,
     ),
     parts=open_parts,
-)  # fmt: skip
+)

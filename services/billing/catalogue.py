@@ -1,4 +1,4 @@
-"""The plans we sell: prices in minor units, limits per monthly period, shares in the queue."""
+"""What we sell: plans with limits per monthly period, and packs that are bought once. Prices in minor units."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -61,9 +61,59 @@ PLANS = MappingProxyType(
 )
 
 
-def lookup_key(plan_id: str, interval: str) -> str:
-    """The name under which Stripe knows a price. The amount is part of it: a changed price is another price."""
-    return f"atelier_{plan_id}_{interval}_{PLANS[plan_id].prices[_interval(interval)]}"
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Bought once, on top of any plan: so much of each metric, to be used within `months` after the payment."""
+
+    pack_id: str
+    name: str
+    price: int
+    grants: dict[str, int]
+    months: int = 12
+
+
+# An image is also a generation: a pack of images that did not bring both could not be used up.
+PACKS = MappingProxyType(
+    {
+        pack.pack_id: pack
+        for pack in (
+            Pack("images-100", "100 extra images", 900, {"images": 100, "ai_generations": 100}),
+            Pack("generations-100", "100 extra AI generations", 700, {"ai_generations": 100}),
+            Pack("messages-500", "500 extra chat messages", 500, {"chat_messages": 500}),
+            Pack("export-60", "60 extra minutes of export", 900, {"export_seconds": 3600, "studio_jobs": 60}),
+        )
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One price: of a plan at an interval, or of a pack (without interval), under the name that Stripe knows it by.
+
+    The amount is part of `lookup_key`: a changed price is another price.
+    """
+
+    product_id: str
+    name: str
+    interval: Interval | None
+    amount: int
+
+    @property
+    def lookup_key(self) -> str:
+        return f"atelier_{self.product_id}_{self.interval or 'once'}_{self.amount}"
+
+
+def offer_of(product_id: str, interval: str | None) -> Offer:
+    """Raises KeyError for what we do not sell."""
+    if interval is None:
+        pack = PACKS[product_id]
+        return Offer(pack.pack_id, pack.name, None, pack.price)
+    plan = PLANS[product_id]
+    return Offer(plan.plan_id, plan.name, _interval(interval), plan.prices[_interval(interval)])
+
+
+def lookup_key(product_id: str, interval: str | None) -> str:
+    return offer_of(product_id, interval).lookup_key
 
 
 def plan_of_lookup_key(key: str) -> tuple[str, Interval] | None:

@@ -75,10 +75,13 @@ async def create_checkout(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> CheckoutRead:
-    """Open a checkout session at Stripe. Send the customer to `url`; nothing is granted before the money is there."""
+    """Open a checkout session at Stripe for a plan, or for a pack that is bought once on top of any plan.
+
+    Send the customer to `url`; nothing is granted before the money is there.
+    """
     order = CheckoutOrder(
         caller.user_id,
-        body.plan_id,
+        body.product_id,
         body.interval,
         body.promotion_code,
         body.success_url,

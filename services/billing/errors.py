@@ -7,6 +7,26 @@ class UnknownPlan(Unprocessable):
     code, title = "unknown_plan", "There is no such plan for sale"
 
 
+class UnknownPack(Unprocessable):
+    code, title = "unknown_pack", "There is no such pack for sale"
+
+
+class AmountTooSmall(Unprocessable):
+    code, title = "amount_too_small", "After the discount too little is left to be charged"
+
+
+class CheckoutRefused(Unprocessable):
+    code, title = "checkout_refused", "Stripe cannot sell this"
+
+
+class UserNotFound(NotFound):
+    code, title = "user_not_found", "There is no such user"
+
+
+class GrantInThePast(Unprocessable):
+    code, title = "grant_in_the_past", "A grant must expire in the future"
+
+
 class ForeignReturnUrl(Unprocessable):
     code, title = "foreign_return_url", "Return addresses must lie on this site"
 

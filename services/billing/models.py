@@ -70,7 +70,10 @@ class Price(Base):
 
 
 class Checkout(Dated, Base):
-    """One try to buy a plan. At most one per user is reserved or open: two tabs cannot buy twice."""
+    """One try to buy a plan, or the pack that `plan_id` names, without interval.
+
+    At most one per user is reserved or open: two tabs cannot buy twice.
+    """
 
     __tablename__ = "checkouts"
     __table_args__ = (
@@ -84,7 +87,7 @@ class Checkout(Dated, Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID] = mapped_column(index=True)
     plan_id: Mapped[str]
-    interval: Mapped[str]
+    interval: Mapped[str | None]
     status: Mapped[str]
     stripe_session_id: Mapped[str | None] = mapped_column(unique=True)
     url: Mapped[str | None]
@@ -169,7 +172,8 @@ class Payment(Dated, Base):
     amount_discount: Mapped[int] = mapped_column(server_default=text("0"))
     amount_refunded: Mapped[int] = mapped_column(server_default=text("0"))
     currency: Mapped[str] = mapped_column(server_default=text("'usd'"))
-    billing_cycle: Mapped[str | None] = mapped_column(server_default=text("'monthly'"))
+    # What is bought once has no cycle: without evaluates_none() an explicit None would become the default.
+    billing_cycle: Mapped[str | None] = mapped_column(Text().evaluates_none(), server_default=text("'monthly'"))
     dispute_state: Mapped[str] = mapped_column(server_default=text("'none'"))
     failure_code: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))

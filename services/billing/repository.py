@@ -45,6 +45,12 @@ _FACTS = text("""
     SELECT 'dispute', d.stripe_dispute_id, concat_ws(' ', d.state, d.amount)
       FROM disputes d JOIN payments p ON p.id = d.payment_id WHERE p.user_id = :user_id
     UNION ALL
+    SELECT 'grant', g.id::text, concat_ws(' ', metric, amount, 'taken back', taken_back, is_frozen)
+      FROM grants g WHERE g.user_id = :user_id
+    UNION ALL
+    SELECT 'invoice', stripe_invoice_id, concat_ws(' ', status, total, amount_paid, currency)
+      FROM invoices WHERE user_id = :user_id
+    UNION ALL
     SELECT 'entitlement', user_id::text, concat_ws(' ', entitlement->>'plan_id', entitlement->>'status')
       FROM billing_customers WHERE user_id = :user_id
 """)

@@ -1,10 +1,10 @@
 """Billing's HTTP bodies. Amounts are integer minor units."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AliasPath, BaseModel, ConfigDict, Field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, model_validator
 
 from services.billing.catalogue import BillingCycle, Interval
 
@@ -24,11 +24,28 @@ class FromRow(BaseModel):
 
 
 class CheckoutCreate(Closed):
-    plan_id: str = Field(min_length=1, max_length=50)
-    interval: Interval
+    """Either a plan with its interval, or a pack, which is bought once."""
+
+    plan_id: str | None = Field(default=None, min_length=1, max_length=50)
+    interval: Interval | None = None
+    pack_id: str | None = Field(
+        default=None, min_length=1, max_length=50, description="A pack of `GET /v1/billing/packs`, instead of a plan."
+    )
     promotion_code: str | None = Field(default=None, min_length=1, max_length=100, pattern=PROMOTION_CODE)
     success_url: str | None = Url
     cancel_url: str | None = Url
+
+    @model_validator(mode="after")
+    def buy_one_thing(self) -> Self:
+        if self.pack_id is None and (self.plan_id is None or self.interval is None):
+            raise ValueError("Name a plan_id with its interval, or a pack_id.")
+        if self.pack_id is not None and (self.plan_id is not None or self.interval is not None):
+            raise ValueError("A pack is bought without plan_id and interval.")
+        return self
+
+    @property
+    def product_id(self) -> str:
+        return self.pack_id or self.plan_id or ""
 
 
 class CheckoutSessionCreate(Closed):
@@ -51,6 +68,8 @@ class CheckoutSessionRead(BaseModel):
 
 
 class CheckoutStatus(BaseModel):
+    """`plan_id` is the plan or the pack that was ordered."""
+
     checkout_id: UUID
     plan_id: str
     status: Literal["open", "complete", "expired"]

@@ -11,7 +11,7 @@ import httpx
 import stripe
 
 from services.billing import stripe_objects as objects
-from services.billing.catalogue import CURRENCY, PLANS, lookup_key
+from services.billing.catalogue import CURRENCY, offer_of
 from services.billing.errors import ObjectMissing, PaymentProviderUnavailable, StripeDeclined, StripeRefused
 from services.billing.settings import BillingSettings
 from shared.logging import get_logger
@@ -42,21 +42,21 @@ class StripeGateway:
             params["email"] = email
         return str((await _asked(self._v1.customers.create_async, params, _key(key)))["id"])
 
-    async def ensure_price(self, plan_id: str, interval: str) -> str:
-        """The id of the price with our lookup key, made when Stripe has none yet."""
-        name = lookup_key(plan_id, interval)
-        known = await _asked(self._v1.prices.list_async, {"lookup_keys": [name], "limit": 1})
+    async def ensure_price(self, product_id: str, interval: str | None) -> str:
+        """The id of the price with our lookup key, made when Stripe has none yet. A pack has no interval."""
+        offer = offer_of(product_id, interval)
+        known = await _asked(self._v1.prices.list_async, {"lookup_keys": [offer.lookup_key], "limit": 1})
         if known["data"]:
             return str(known["data"][0]["id"])
-        plan = PLANS[plan_id]
-        params = {
+        params: dict[str, Any] = {
             "currency": CURRENCY,
-            "unit_amount": plan.prices["year" if interval == "year" else "month"],
-            "recurring": {"interval": interval},
-            "lookup_key": name,
-            "product_data": {"name": plan.name, "metadata": {"plan_id": plan_id}},
+            "unit_amount": offer.amount,
+            "lookup_key": offer.lookup_key,
+            "product_data": {"name": offer.name, "metadata": {"plan_id": product_id}},
         }
-        return str((await _asked(self._v1.prices.create_async, params, _key(f"price:{name}")))["id"])
+        if offer.interval:
+            params["recurring"] = {"interval": offer.interval}
+        return str((await _asked(self._v1.prices.create_async, params, _key(f"price:{offer.lookup_key}")))["id"])
 
     async def create_checkout_session(self, params: dict[str, Any], *, key: str) -> objects.SessionSnapshot:
         answer = await _asked(self._v1.checkout.sessions.create_async, params, _key(key))

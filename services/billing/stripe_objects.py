@@ -24,6 +24,11 @@ def id_of(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
+class _Totals(BaseModel):
+    amount_discount: int = 0
+    amount_tax: int = 0
+
+
 class SessionSnapshot(StripeModel):
     """A checkout session: `status` open, complete or expired; `payment_status` paid, unpaid, no_payment_required."""
 
@@ -34,7 +39,19 @@ class SessionSnapshot(StripeModel):
     customer: Any = None
     subscription: Any = None
     invoice: Any = None
-    metadata: dict[str, str] = {}
+    payment_intent: Any = None
+    amount_total: int | None = None
+    currency: str | None = None
+    total_details: _Totals | None = None
+    metadata: dict[str, str] | None = None
+
+    @property
+    def tax(self) -> int:
+        return self.total_details.amount_tax if self.total_details else 0
+
+    @property
+    def discount(self) -> int:
+        return self.total_details.amount_discount if self.total_details else 0
 
 
 class _Price(BaseModel):
@@ -178,17 +195,25 @@ class _Pricing(BaseModel):
 
 class _LinePeriod(BaseModel):
     start: int
+    end: int
 
 
 class _Line(BaseModel):
     amount: int
-    pricing: _Pricing | None = None
+    description: str | None = None
     period: _LinePeriod
+    pricing: _Pricing | None = None
+    parent: dict[str, Any] | None = None
 
     @property
     def price_id(self) -> str | None:
         details = self.pricing.price_details if self.pricing else None
         return id_of(details.price) if details else None
+
+    @property
+    def is_proration(self) -> bool:
+        """Whether it settles a change within a period; the word stands in whichever kind of parent the line has."""
+        return any(bool(details.get("proration")) for details in (self.parent or {}).values() if type(details) is dict)
 
 
 class _Lines(BaseModel):
@@ -213,6 +238,7 @@ class PreviewSnapshot(StripeModel):
 
 
 class _StatusTransitions(BaseModel):
+    finalized_at: int | None = None
     paid_at: int | None = None
 
 
@@ -231,11 +257,16 @@ class InvoiceSnapshot(StripeModel):
     customer: Any
     billing_reason: str | None = None
     currency: str
+    created: int
     total: int
+    amount_due: int
     amount_paid: int
+    number: str | None = None
+    hosted_invoice_url: str | None = None
+    invoice_pdf: str | None = None
+    metadata: dict[str, str] | None = None
     attempt_count: int = 0
     next_payment_attempt: int | None = None
-    hosted_invoice_url: str | None = None
     parent: _Parent | None = None
     payments: _InvoicePayments | None = None
     total_taxes: list[_Tax] | None = None
@@ -291,6 +322,7 @@ class IntentSnapshot(StripeModel):
 
     status: str
     last_payment_error: _PaymentError | None = None
+    metadata: dict[str, str] = {}
 
     @property
     def failure_code(self) -> str:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from services.billing import repository
 from services.billing.errors import PaymentProviderUnavailable, RefundFailed, StripeRefused, UnknownPromotionCode
 from services.billing.parts import BillingParts
+from services.billing.usecases import grants
 from services.billing.usecases.cancellation import change_end, stop_with_account
 from services.billing.usecases.checkout import close_checkout, open_session
 from services.billing.usecases.entitlements import publish_entitlement
@@ -101,3 +102,9 @@ async def end_grace(runtime: Runtime) -> None:
     for subscription in overdue:
         async with runtime.database.write() as session:
             await publish_entitlement(session, subscription.user_id, now=now, grace=parts.grace)
+
+
+async def expire_grants(runtime: Runtime) -> None:
+    """What has run out is no right any more, also for services that keep only what we told them."""
+    parts: BillingParts = runtime.parts
+    await grants.expire_grants(runtime.database, grace=parts.grace)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from services.chat.models import Entitlement
@@ -15,7 +14,7 @@ FREE_MESSAGES = 50
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The limit of the current period, and the period's stamps."""
+    """The plan's own limit in the current period, to which grants add, and the period's stamps."""
 
     limit: int
     period_start: datetime
@@ -37,12 +36,5 @@ def free_entitlement(user_id: UUID, anchor: datetime, now: datetime) -> Entitlem
 
 
 def allowance_of(entitlement: Entitlement, now: datetime) -> Allowance:
-    """The plan's limit at `now`, plus every grant that has not run out."""
     start, end = period_of(entitlement.period_anchor, now)
-    granted = [grant for grant in entitlement.grants if grant["metric"] == METRIC and _holds(grant, now)]
-    limit = int(entitlement.limits.get(METRIC, 0)) + sum(int(grant["amount"]) for grant in granted)
-    return Allowance(limit, start, end)
-
-
-def _holds(grant: dict[str, Any], now: datetime) -> bool:
-    return grant["expires_at"] is None or datetime.fromisoformat(grant["expires_at"]) > now
+    return Allowance(int(entitlement.limits.get(METRIC, 0)), start, end)

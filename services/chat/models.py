@@ -22,6 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.database import new_metadata
 from shared.events.tables import attach_plumbing
+from shared.grants import attach_grant_draws
 
 ZERO, ONE = text("0"), text("1")
 
@@ -242,6 +243,9 @@ class UsageCounter(Base):
     reserved: Mapped[int] = mapped_column(server_default=ZERO)
     lim: Mapped[int]
     notices: Mapped[int] = mapped_column(server_default=ZERO)
+    drawn: Mapped[int] = mapped_column(server_default=ZERO)
+    plan_lim: Mapped[int] = mapped_column(server_default=ZERO)
 
 
 attach_plumbing(Base.metadata)
+attach_grant_draws(Base.metadata)

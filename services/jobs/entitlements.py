@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from services.jobs.models import Entitlement
@@ -22,7 +21,7 @@ FREE_LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What one user may use in the current period."""
+    """What one user may use in the current period. `limits` are the plan's own; grants add what they still hold."""
 
     user_id: UUID
     plan_id: str
@@ -51,23 +50,13 @@ def free_entitlement(user_id: UUID, anchor: datetime, now: datetime) -> Entitlem
 
 
 def allowance_of(entitlement: Entitlement, now: datetime) -> Allowance:
-    """The limits at `now`: the plan's, plus every grant that has not run out."""
     start, end = period_of(entitlement.period_anchor, now)
     return Allowance(
         user_id=entitlement.user_id,
         plan_id=entitlement.plan_id,
-        limits={metric: _limit(entitlement, metric, now) for metric in METRICS},
+        limits={metric: int(entitlement.limits.get(metric, 0)) for metric in METRICS},
         weight=entitlement.weight,
         max_running=entitlement.max_running,
         period_start=start,
         period_end=end,
     )
-
-
-def _limit(entitlement: Entitlement, metric: str, now: datetime) -> int:
-    granted = [grant for grant in entitlement.grants if grant["metric"] == metric and _holds(grant, now)]
-    return int(entitlement.limits.get(metric, 0)) + sum(int(grant["amount"]) for grant in granted)
-
-
-def _holds(grant: dict[str, Any], now: datetime) -> bool:
-    return grant["expires_at"] is None or datetime.fromisoformat(grant["expires_at"]) > now

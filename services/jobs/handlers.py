@@ -8,7 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.jobs import repository, usecases
 from services.jobs.entitlements import allowance_of
-from services.jobs.models import Entitlement, Job, StreamEnd, TenantLane, UsageCounter
+from services.jobs.models import Entitlement, Job, StreamEnd, TenantLane
+from services.jobs.models_usage import UsageCounter
 from shared.contracts.accounts import SessionRevoked, UserDisabled, UserEnabled, UserRegistered
 from shared.contracts.billing import EntitlementChanged
 from shared.database import WriteSession

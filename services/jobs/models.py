@@ -60,22 +60,6 @@ class Entitlement(Base):
     updated_at: Mapped[datetime]
 
 
-class UsageCounter(Base):
-    """Use of one metric in one period; `reserved` is held by jobs that have not ended. A new period is a new row."""
-
-    __tablename__ = "usage_counters"
-    __table_args__ = (CheckConstraint("used >= 0 AND reserved >= 0", name="never_negative"),)
-
-    user_id: Mapped[UUID] = mapped_column(primary_key=True)
-    metric: Mapped[str] = mapped_column(primary_key=True)
-    period_start: Mapped[datetime] = mapped_column(primary_key=True)
-    period_end: Mapped[datetime]
-    used: Mapped[int] = mapped_column(server_default=text("0"))
-    reserved: Mapped[int] = mapped_column(server_default=text("0"))
-    lim: Mapped[int]
-    notices: Mapped[int] = mapped_column(Integer, server_default=text("0"))
-
-
 class Job(Base):
     """What a user asked for and what became of it."""
 

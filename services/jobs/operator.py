@@ -53,6 +53,13 @@ _DRIFT = """
          WHERE j.status IN ('PENDING', 'PROCESSING') GROUP BY 1, 2, 3) h USING (user_id, metric, period_start)
      WHERE u.reserved <> COALESCE(h.held, 0)
     UNION ALL
+    SELECT 'grant_draws', user_id::text, metric,
+           jsonb_build_object('drawn', COALESCE(d.drawn, 0)), jsonb_build_object('drawn', COALESCE(u.drawn, 0))
+      FROM (SELECT user_id, metric, sum(drawn) AS drawn FROM grant_draws GROUP BY 1, 2) d
+      FULL JOIN (SELECT user_id, metric, sum(drawn) AS drawn FROM usage_counters GROUP BY 1, 2) u
+      USING (user_id, metric)
+     WHERE COALESCE(d.drawn, 0) <> COALESCE(u.drawn, 0)
+    UNION ALL
     SELECT 'job_queue', COALESCE(j.id, q.job_id)::text, 'status',
            jsonb_build_object('state', q.state), jsonb_build_object('status', j.status)
       FROM (SELECT id, status FROM jobs WHERE status IN ('PENDING', 'PROCESSING')) j

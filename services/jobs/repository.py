@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import Row, and_, func, select, text
 
 from services.jobs.errors import BatchNotFound, FileNotFound, JobNotFound
-from services.jobs.models import Batch, Entitlement, File, Job, QueueEntry, RunnerOutput, UsageCounter
+from services.jobs.models import Batch, Entitlement, File, Job, QueueEntry, RunnerOutput
+from services.jobs.models_usage import UsageCounter
 from shared.database import ReadSession
 from shared.pagination import after
 
@@ -82,6 +83,15 @@ async def lock_entitlement(session: ReadSession, user_id: UUID) -> Entitlement |
 async def list_counters(session: ReadSession, user_id: UUID, period_start: datetime) -> Sequence[UsageCounter]:
     query = select(UsageCounter).where(UsageCounter.user_id == user_id, UsageCounter.period_start == period_start)
     return (await session.scalars(query)).all()
+
+
+_ROOM = text("SELECT metric, usage_room_v1(:user_id, metric, :now) FROM unnest(CAST(:metrics AS text[])) AS m (metric)")
+
+
+async def list_room(session: ReadSession, user_id: UUID, metrics: Sequence[str], now: datetime) -> dict[str, int]:
+    """How much of each metric the user's grants still hold."""
+    rows = await session.execute(_ROOM, {"user_id": user_id, "metrics": list(metrics), "now": now})
+    return {metric: int(room) for metric, room in rows}
 
 
 async def get_upload(session: ReadSession, user_id: UUID, file_id: UUID) -> File:

@@ -13,7 +13,8 @@ from services.jobs import repository
 from services.jobs.catalogue import Catalogue, Plan, plan_work
 from services.jobs.entitlements import FREE_PLAN, METRICS, Allowance, allowance_of, free_entitlement
 from services.jobs.errors import AccountClosed, InvalidJob, JobNotRetryable, JobStillRunning
-from services.jobs.models import Entitlement, UsageCounter
+from services.jobs.models import Entitlement
+from services.jobs.models_usage import UsageCounter
 from services.jobs.settings import JobsSettings
 from shared.database import ReadSession, WriteSession
 from shared.errors import QuotaExceeded
@@ -149,10 +150,21 @@ async def look_up_allowance(session: ReadSession, user_id: UUID, now: datetime) 
 async def tell_usage(
     session: ReadSession, user_id: UUID, now: datetime
 ) -> tuple[Allowance, dict[str, UsageCounter | None]]:
-    """The user's allowance and the counter of each metric in the current period."""
+    """The user's allowance, here with what grants add to it, and the counter of each metric in the current period."""
     allowance = await look_up_allowance(session, user_id, now)
-    counters = {row.metric: row for row in await repository.list_counters(session, user_id, allowance.period_start)}
-    return allowance, {metric: counters.get(metric) for metric in METRICS}
+    rows = {row.metric: row for row in await repository.list_counters(session, user_id, allowance.period_start)}
+    counters = {metric: rows.get(metric) for metric in METRICS}
+    room = await repository.list_room(session, user_id, METRICS, now)
+    limits = {metric: _paid_by_plan(allowance, counters[metric], metric) + room[metric] for metric in METRICS}
+    return replace(allowance, limits=limits), counters
+
+
+def _paid_by_plan(allowance: Allowance, counter: UsageCounter | None, metric: str) -> int:
+    """The plan's limit, or what it has paid for already if it was larger, with what grants have paid for."""
+    limit = allowance.limits[metric]
+    if counter is None:
+        return limit
+    return max(limit, counter.used + counter.reserved - counter.drawn) + counter.drawn
 
 
 async def retry_job(session: WriteSession, desk: Desk, user_id: UUID, job_id: UUID, now: datetime) -> UUID:

@@ -29,7 +29,7 @@ async def test_a_purchase_whose_webhooks_were_all_lost_is_found_and_booked(shop)
     found = await reconcile(shop, heal=True)
     assert found["compared"] == 1
     kinds = {drift["kind"]: drift for drift in found["drifts"]}
-    assert set(kinds) == {"checkout", "entitlement", "payment", "subscription"}
+    assert set(kinds) == {"checkout", "entitlement", "invoice", "payment", "subscription"}
     assert kinds["entitlement"]["stripe"] == "viral active"
     assert (await shop.payments(user))[0]["status"] == "PAID"
     assert (await shop.entitlement(user))["plan_id"] == "viral"
@@ -45,7 +45,8 @@ async def test_a_dry_run_finds_the_same_and_changes_nothing(shop):
     before = await dump_of(shop, user)
     await shop.pay(checkout["session_id"])
     found = await reconcile(shop)
-    assert {drift["kind"] for drift in found["drifts"]} == {"checkout", "entitlement", "payment", "subscription"}
+    kinds = {drift["kind"] for drift in found["drifts"]}
+    assert kinds == {"checkout", "entitlement", "invoice", "payment", "subscription"}
     assert not any(drift["healed"] for drift in found["drifts"])
     assert await dump_of(shop, user) == before
     assert await shop.svc.published("billing.drift_found") == []
@@ -131,7 +132,7 @@ async def test_an_operator_sees_the_drift_first_and_heals_it_then(shop, tmp_path
     checkout = await shop.checkout(user)
     await shop.pay(checkout["session_id"])
     code, output = await atelier_billing(shop, tmp_path)
-    assert (code, "differs: payment" in output, "1 customers, 4 differences" in output) == (1, True, True), output
+    assert (code, "differs: payment" in output, "1 customers, 5 differences" in output) == (1, True, True), output
     code, output = await atelier_billing(shop, tmp_path, "--heal")
     assert (code, "healed: payment" in output) == (0, True), output
     assert (await shop.payments(user))[0]["status"] == "PAID"

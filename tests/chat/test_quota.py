@@ -54,7 +54,7 @@ async def test_grants_add_to_the_plan_until_they_run_out(svc, client, user_id):
     for _ in range(3):
         assert (await say(client, await start(client), "hello")).status_code == 202
     assert (await say(client, await start(client), "hello")).status_code == 429
-    await grant_messages(svc, user_id, 2, grants=[{**grant, "amount": 50}], version=2)
+    await grant_messages(svc, user_id, 1, grants=[{**grant, "amount": 50}], version=2)
     svc.clock.advance(3601)
     assert (await say(client, await start(client), "hello")).status_code == 429
 
@@ -92,3 +92,27 @@ async def test_a_visitors_conversation_gets_no_longer_than_allowed():
             await finished(visitor, await begin_answer(visitor, chat, f"hello {number}"))
         refused = await say(visitor, chat, "hello again")
         assert (refused.status_code, refused.json()["code"]) == (409, "session_full")
+
+
+async def test_a_granted_message_is_sent_once_whatever_the_number_of_periods(svc, client, user_id):
+    grant = {"grant_id": new_id(), "metric": "chat_messages", "amount": 3, "expires_at": None}
+    await grant_messages(svc, user_id, 1, grants=[grant])
+    for sent in (3, 2, 1):
+        for _ in range(sent):
+            await answer_to(client, await start(client), "Can I get a refund?")
+        svc.clock.advance(31 * 86400)
+    assert await svc.rows("SELECT drawn FROM grant_draws") == [{"drawn": 3}]
+    assert (await say(client, await start(client), "hello")).status_code == 202
+    assert (await say(client, await start(client), "hello")).status_code == 429
+
+
+async def test_an_answer_that_failed_gives_a_granted_message_back(user_id):
+    grant = {"grant_id": new_id(), "metric": "chat_messages", "amount": 2, "expires_at": None}
+    async with chat_service(items=1, word_seconds=1) as slow, slow.client(user_id) as client:
+        await grant_messages(slow, user_id, 0, grants=[grant])
+        message_id = await begin_answer(client, await start(client))
+        assert await slow.rows("SELECT drawn FROM grant_draws") == [{"drawn": 1}]
+        async with slow.runtime.parts.assistant.running():
+            pass
+        assert (await finished(client, message_id))["status"] == "FAILED"
+        assert await slow.rows("SELECT drawn FROM grant_draws") == [{"drawn": 0}]

@@ -1,4 +1,4 @@
-"""Buying a plan: reserve, open a session at Stripe, remember it. Nothing here grants anything; payments do."""
+"""Buying a plan or a pack: reserve, open a session at Stripe, remember it. Only payments grant anything."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,18 +9,22 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import insert
 
 from services.billing import repository
-from services.billing.catalogue import CURRENCY, CYCLE_OF, PLANS, lookup_key
+from services.billing.catalogue import CURRENCY, CYCLE_OF, PACKS, PLANS, lookup_key, offer_of
 from services.billing.errors import (
     AccountDisabled,
     AlreadySubscribed,
+    AmountTooSmall,
+    CheckoutRefused,
     ForeignReturnUrl,
     StripeRefused,
+    UnknownPack,
     UnknownPlan,
     UnknownPromotionCode,
 )
 from services.billing.models import Checkout, Payment, Price
 from services.billing.stripe_gateway import StripeGateway
 from services.billing.stripe_objects import moment
+from services.billing.usecases import timeline
 from services.billing.usecases.customers import bind_stripe_customer
 from services.billing.usecases.entitlements import get_or_create_customer
 from services.billing.usecases.trials import release_trial, reserve_trial
@@ -31,11 +35,14 @@ from shared.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class CheckoutOrder:
-    """What somebody wants to buy. `request_key` is the caller's idempotency key, if any."""
+    """What somebody wants to buy: a plan at an interval, or the pack that `plan_id` names, without interval.
+
+    `request_key` is the caller's idempotency key, if any.
+    """
 
     user_id: UUID
     plan_id: str
-    interval: str
+    interval: str | None
     promotion_code: str | None
     success_url: str | None
     cancel_url: str | None
@@ -63,8 +70,8 @@ async def start_checkout(
 ) -> tuple[Checkout, bool]:
     """A checkout with an open session, and whether it is the answer to an earlier request with the same key.
 
-    Raises UnknownPlan, ForeignReturnUrl, AccountDisabled, AlreadySubscribed, UnknownPromotionCode,
-    IdempotencyKeyReused.
+    Raises UnknownPlan, UnknownPack, ForeignReturnUrl, AccountDisabled, AlreadySubscribed, UnknownPromotionCode,
+    AmountTooSmall, CheckoutRefused, IdempotencyKeyReused.
     """
     check_order(order, terms.public_url)
     async with database.write() as session:
@@ -73,14 +80,15 @@ async def start_checkout(
     if superseded and superseded.stripe_session_id:
         await gateway.expire_checkout_session(superseded.stripe_session_id, key=f"expire:{superseded.id}")
     if checkout.stripe_session_id is None:
-        checkout = await open_session(database, gateway, checkout, terms)
+        try:
+            checkout = await open_session(database, gateway, checkout, terms)
+        except StripeRefused as refusal:
+            raise (AmountTooSmall if refusal.code == "amount_too_small" else CheckoutRefused)(str(refusal)) from refusal
     return checkout, replayed
 
 
 def check_order(order: CheckoutOrder, public_url: str) -> None:
-    plan = PLANS.get(order.plan_id)
-    if plan is None or plan.is_free:
-        raise UnknownPlan(f"{order.plan_id} is not for sale.")
+    _check_product(order)
     for url in (order.success_url, order.cancel_url):
         check_return_url(url, public_url)
 
@@ -95,6 +103,16 @@ def check_return_url(url: str | None, public_url: str) -> None:
     is_plain = url is None or (url.isprintable() and not set(url) & set("\\ "))
     if not is_plain or (parts.scheme, parts.netloc) != (site.scheme, site.netloc):
         raise ForeignReturnUrl(f"{url} is not on {public_url}.")
+
+
+def _check_product(order: CheckoutOrder) -> None:
+    if order.interval is None:
+        if order.plan_id not in PACKS:
+            raise UnknownPack(f"{order.plan_id} is not for sale.")
+        return
+    plan = PLANS.get(order.plan_id)
+    if plan is None or plan.is_free:
+        raise UnknownPlan(f"{order.plan_id} is not for sale.")
 
 
 async def begin_checkout(
@@ -113,7 +131,7 @@ async def begin_checkout(
             if known.fingerprint != order.fingerprint:
                 raise IdempotencyKeyReused
             return known, None
-    if await repository.find_live_subscription(session, order.user_id):
+    if order.interval and await repository.find_live_subscription(session, order.user_id):
         raise AlreadySubscribed
     current = await repository.find_open_checkout(session, order.user_id)
     if current and current.fingerprint == order.fingerprint and not _is_over(current, now):
@@ -125,7 +143,7 @@ async def begin_checkout(
     reserved = await _reserve(session, order, public_url=terms.public_url, now=now)
     if customer.referral_id and not order.promotion_code and not await repository.has_paid(session, order.user_id):
         reserved.discount_percent = terms.discount_percent
-    if terms.trial_days and await reserve_trial(session, customer, reserved, now=now):
+    if order.interval and terms.trial_days and await reserve_trial(session, customer, reserved, now=now):
         reserved.trial_days = terms.trial_days
     return reserved, current
 
@@ -135,7 +153,7 @@ def _is_over(checkout: Checkout, now: datetime) -> bool:
 
 
 async def _reserve(session: WriteSession, order: CheckoutOrder, *, public_url: str, now: datetime) -> Checkout:
-    plan = PLANS[order.plan_id]
+    offer = offer_of(order.plan_id, order.interval)
     checkout = Checkout(
         id=new_id(),
         user_id=order.user_id,
@@ -157,14 +175,14 @@ async def _reserve(session: WriteSession, order: CheckoutOrder, *, public_url: s
         Payment(
             id=new_id(),
             user_id=order.user_id,
-            kind="subscription_create",
+            kind="subscription_create" if order.interval else "one_time",
             checkout_id=checkout.id,
-            plan_id=plan.plan_id,
-            plan_name=plan.name,
+            plan_id=offer.product_id,
+            plan_name=offer.name,
             status="PENDING",
-            amount=plan.prices["year" if order.interval == "year" else "month"],
+            amount=offer.amount,
             currency=CURRENCY,
-            billing_cycle=CYCLE_OF[order.interval],
+            billing_cycle=CYCLE_OF[order.interval] if order.interval else None,
             created_at=now,
             updated_at=now,
             version=1,
@@ -194,7 +212,24 @@ async def open_session(database: Database, gateway: StripeGateway, checkout: Che
             stored.status = "open"
         payment = await repository.get_payment_of_checkout(session, checkout.id)
         payment.stripe_session_id, payment.stripe_customer_id = snapshot.id, customer_id
+        await _keep(session, stored, payment, "checkout.opened", database.clock.now())
     return stored
+
+
+async def _keep(session: WriteSession, checkout: Checkout, payment: Payment, kind: str, now: datetime) -> None:
+    details = {"checkout_id": str(checkout.id), "plan_id": checkout.plan_id, "interval": checkout.interval}
+    await timeline.keep(
+        session,
+        user_id=checkout.user_id,
+        kind=kind,
+        subject=f"checkout/{checkout.id}",
+        sequence=1,
+        at=now,
+        payment_id=payment.id,
+        amount=payment.amount,
+        currency=payment.currency,
+        details=details,
+    )
 
 
 async def ensure_stripe_customer(database: Database, gateway: StripeGateway, user_id: UUID) -> str:
@@ -217,14 +252,13 @@ async def _session_params(
     metadata = {"checkout_id": str(checkout.id), "user_id": str(checkout.user_id)}
     price_id = await ensure_price(database, gateway, checkout.plan_id, checkout.interval, livemode=terms.livemode)
     params: dict[str, object] = {
-        "mode": "subscription",
         "customer": customer_id,
         "client_reference_id": str(checkout.id),
         "line_items": [{"price": price_id, "quantity": 1}],
         "success_url": checkout.success_url,
         "cancel_url": checkout.cancel_url,
         "metadata": metadata,
-        "subscription_data": {"metadata": {**metadata, "plan_id": checkout.plan_id}, **_trial_data(checkout, terms)},
+        **_mode_params(checkout, metadata, terms),
     }
     if checkout.trial_days and not terms.trial_requires_card:
         params["payment_method_collection"] = "if_required"
@@ -238,6 +272,15 @@ async def _session_params(
     return {**params, "discounts": [{"promotion_code": promotion}]}
 
 
+def _mode_params(checkout: Checkout, metadata: dict[str, str], terms: Terms) -> dict[str, object]:
+    """What Stripe makes of the payment: a subscription, or a single charge, which has an invoice only if asked for."""
+    named = {"metadata": {**metadata, "plan_id": checkout.plan_id}}
+    if checkout.interval:
+        return {"mode": "subscription", "subscription_data": {**named, **_trial_data(checkout, terms)}}
+    invoice = {"enabled": True, "invoice_data": named}
+    return {"mode": "payment", "payment_intent_data": named, "invoice_creation": invoice}
+
+
 def _trial_data(checkout: Checkout, terms: Terms) -> dict[str, object]:
     """A trial at whose end nothing can be collected ends, rather than leaving a debt that nobody agreed to."""
     if not checkout.trial_days:
@@ -249,7 +292,7 @@ def _trial_data(checkout: Checkout, terms: Terms) -> dict[str, object]:
 
 
 async def ensure_price(
-    database: Database, gateway: StripeGateway, plan_id: str, interval: str, *, livemode: bool
+    database: Database, gateway: StripeGateway, plan_id: str, interval: str | None, *, livemode: bool
 ) -> str:
     """Stripe's id of our price, from memory or by its lookup key."""
     name = lookup_key(plan_id, interval)
@@ -276,10 +319,11 @@ async def close_checkout(database: Database, gateway: StripeGateway, checkout: C
 async def give_up_checkout(session: WriteSession, checkout_id: UUID, status: str, *, now: datetime) -> None:
     """Free the reservation. The payment is cancelled unless money has moved."""
     checkout = await repository.get_checkout(session, checkout_id)
+    payment = await repository.get_payment_of_checkout(session, checkout_id)
     if checkout.status in {"reserved", "open"}:
         checkout.status, checkout.updated_at = status, now
         await release_trial(session, checkout.id)
-    payment = await repository.get_payment_of_checkout(session, checkout_id)
+        await _keep(session, checkout, payment, f"checkout.{status}", now)
     if payment.status in {"PENDING", "FAILED"}:
         payment.status, payment.updated_at = "CANCELLED", now
         payment.version += 1

@@ -8,11 +8,12 @@ from services.billing.models import Dispute, Payment
 from services.billing.stripe_objects import DisputeSnapshot, id_of
 from services.billing.transitions import DISPUTE_ENDS, dispute_state_of
 from services.billing.usecases.entitlements import publish_entitlement
+from services.billing.usecases.grants import follow_payment
 from services.billing.usecases.moving import may_move
 from services.billing.usecases.synchronise import Books, ParentMissing
+from services.billing.usecases.timeline import publish
 from shared.contracts.billing import PaymentDisputeClosed, PaymentDisputed
 from shared.database import WriteSession
-from shared.events.outbox import publish
 
 
 async def sync_dispute(books: Books, dispute_id: str) -> None:
@@ -33,6 +34,7 @@ async def sync_dispute(books: Books, dispute_id: str) -> None:
     payment.dispute_state, payment.updated_at = dispute_state_of(snapshot.status), books.now
     payment.version += 1
     await books.session.flush()
+    await follow_payment(books.session, payment, now=books.now)
     await _tell_dispute(books.session, payment, dispute)
     await publish_entitlement(books.session, payment.user_id, now=books.now, grace=books.grace)
 

@@ -1,10 +1,10 @@
 """What a user may do: one pure function of their subscription, published in full whenever its answer changes."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.billing import repository
+from services.billing import repository, repository_grants
 from services.billing.catalogue import FREE, PLANS
 from services.billing.models import Customer, Subscription
 from services.billing.repository_changes import list_upgrades
@@ -63,10 +63,25 @@ async def current_entitlement(
     row = await repository.find_live_subscription(session, user_id)
     frozen = row is not None and await repository.is_disputed(session, row.stripe_subscription_id)
     rights = entitlement(customer.registered_at if customer else now, row, now, grace, frozen=frozen)
+    rights["grants"] = await live_grants(session, user_id, now)
     if row is None or rights["plan_id"] == FREE:
         return rights
     upgrades = await list_upgrades(session, row.stripe_subscription_id, since=period_of(row.started_at, now)[0])
     return {**rights, "limits": prorated_limits(row.plan_id, row.started_at, upgrades, now)}
+
+
+async def live_grants(session: ReadSession, user_id: UUID, now: datetime) -> list[dict[str, Any]]:
+    """What the user holds on top of any plan, in the order in which it is used up: what expires first goes first."""
+    return [
+        {
+            "grant_id": str(grant.id),
+            "metric": grant.metric,
+            "amount": grant.left,
+            "expires_at": grant.expires_at.astimezone(UTC).isoformat() if grant.expires_at else None,
+        }
+        for grant in await repository_grants.list_grants(session, user_id)
+        if grant.is_live(now)
+    ]
 
 
 async def publish_entitlement(session: WriteSession, user_id: UUID, *, now: datetime, grace: timedelta) -> None:

@@ -8,10 +8,10 @@ from services.billing import repository
 from services.billing.models import Payment, PaymentAttempt
 from services.billing.transitions import SETTLED, refunded_status
 from services.billing.usecases.moving import may_move
+from services.billing.usecases.timeline import publish
 from shared.contracts.billing import PaymentFailed, PaymentPaid
 from shared.contracts.common import MailRequested
 from shared.database import WriteSession
-from shared.events.outbox import publish
 
 
 @dataclass(frozen=True, slots=True)

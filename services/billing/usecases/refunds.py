@@ -12,11 +12,13 @@ from services.billing.stripe_gateway import StripeGateway
 from services.billing.stripe_objects import RefundSnapshot, id_of
 from services.billing.transitions import FREEZING_DISPUTES, SETTLED
 from services.billing.usecases import payments
+from services.billing.usecases.entitlements import publish_entitlement
+from services.billing.usecases.grants import follow_payment
 from services.billing.usecases.moving import may_move
 from services.billing.usecases.synchronise import Books, ParentMissing, sync_subscription
+from services.billing.usecases.timeline import publish
 from shared.contracts.billing import PaymentRefunded, PaymentRefundReverted
 from shared.database import Database, WriteSession
-from shared.events.outbox import publish
 from shared.idempotency import IdempotencyKeyReused
 from shared.ids import new_id
 
@@ -101,7 +103,7 @@ async def carry_out_refund(database: Database, gateway: StripeGateway, refund: R
         raise RefundFailed(str(refusal)) from refusal
     async with database.write() as session:
         await repository.lock_name(session, payment.stripe_customer_id or str(payment.id))
-        await apply_refund(session, snapshot, now=database.clock.now())
+        await apply_refund(session, snapshot, now=database.clock.now(), grace=grace)
     is_full = refund.amount >= payment.refundable
     if refund.cancel_subscription and is_full and payment.stripe_subscription_id:
         stripe_id = payment.stripe_subscription_id
@@ -126,7 +128,7 @@ async def _mark_refused(database: Database, refund_id: UUID, error: str) -> None
         stored.status, stored.error, stored.updated_at = "failed", error[:500], database.clock.now()
 
 
-async def apply_refund(session: WriteSession, snapshot: RefundSnapshot, *, now: datetime) -> None:
+async def apply_refund(session: WriteSession, snapshot: RefundSnapshot, *, now: datetime, grace: timedelta) -> None:
     """Record a refund as Stripe has it: ours, or one made in Stripe's dashboard. Raises ParentMissing."""
     payment = await repository.find_payment_by_intent(session, id_of(snapshot.payment_intent) or "")
     if payment is None:
@@ -141,6 +143,8 @@ async def apply_refund(session: WriteSession, snapshot: RefundSnapshot, *, now: 
     if payment.status not in SETTLED:
         raise ParentMissing(f"payment {payment.id} is not booked yet")
     await _tell_refund(session, payment, refund, now)
+    if payment.kind == "one_time":
+        await publish_entitlement(session, payment.user_id, now=now, grace=grace)
 
 
 async def _refund_row(session: WriteSession, payment: Payment, snapshot: RefundSnapshot, now: datetime) -> Refund:
@@ -163,6 +167,7 @@ async def _tell_refund(session: WriteSession, payment: Payment, refund: Refund, 
         return
     await payments.record_refunded_total(session, payment, total, f"refund {refund.stripe_refund_id}", now=now)
     payment.version += 1
+    await follow_payment(session, payment, now=now)
     kind = PaymentRefunded if total > before else PaymentRefundReverted
     event = kind(
         payment_id=payment.id,
@@ -180,10 +185,11 @@ async def _tell_refund(session: WriteSession, payment: Payment, refund: Refund, 
 
 
 async def sync_refund(books: Books, refund_id: str) -> None:
-    await apply_refund(books.session, await books.gateway.get_refund(refund_id), now=books.now)
+    snapshot = await books.gateway.get_refund(refund_id)
+    await apply_refund(books.session, snapshot, now=books.now, grace=books.grace)
 
 
 async def sync_refunds_of(books: Books, payment_intent_id: str) -> None:
     """All refunds of a payment: `charge.refunded` names none since its payload no longer lists them."""
     for snapshot in await books.gateway.list_refunds(payment_intent_id):
-        await apply_refund(books.session, snapshot, now=books.now)
+        await apply_refund(books.session, snapshot, now=books.now, grace=books.grace)

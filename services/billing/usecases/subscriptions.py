@@ -11,10 +11,10 @@ from services.billing.models import LIVE_SUBSCRIPTION, Subscription
 from services.billing.stripe_objects import SubscriptionSnapshot, id_of, moment
 from services.billing.transitions import SUBSCRIPTION_STATUS
 from services.billing.usecases.moving import may_move
+from services.billing.usecases.timeline import publish
 from shared.contracts import billing as events
 from shared.contracts.common import MailRequested
 from shared.database import ReadSession, WriteSession
-from shared.events.outbox import publish
 from shared.ids import new_id
 
 # Marks a subscription that was paid although the user already had a live one.

@@ -13,13 +13,15 @@ from services.billing.catalogue import CYCLE_OF, PLANS, plan_of_lookup_key
 from services.billing.models import Checkout, Payment, Subscription
 from services.billing.stripe_gateway import StripeGateway
 from services.billing.stripe_objects import InvoiceSnapshot, SessionSnapshot, SubscriptionSnapshot, id_of, moment
-from services.billing.usecases import payments, subscriptions
+from services.billing.usecases import one_time, payments, subscriptions
 from services.billing.usecases.checkout import give_up_checkout
 from services.billing.usecases.entitlements import publish_entitlement
+from services.billing.usecases.invoices import keep_invoice
 from services.billing.usecases.trials import note_trial_start
 from shared.database import WriteSession
 from shared.ids import new_id
 from shared.logging import get_logger
+from shared.money import share_of
 
 log = get_logger(__name__)
 
@@ -56,6 +58,9 @@ async def sync_session(books: Books, session_id: str) -> None:
         return
     if checkout.status != "complete":
         checkout.status, checkout.updated_at = "complete", books.now
+    if checkout.interval is None:
+        await one_time.follow_session(books, checkout, snapshot)
+        return
     await _note_session(books, checkout, snapshot)
     # A complete session of ours has both; the invoice brings its subscription with it.
     await sync_invoice(books, id_of(snapshot.invoice) or "")
@@ -66,7 +71,7 @@ async def _checkout_of(books: Books, snapshot: SessionSnapshot) -> Checkout | No
     known = await repository.find_checkout_by_session(books.session, snapshot.id)
     if known is not None:
         return known
-    named = snapshot.metadata.get("checkout_id")
+    named = (snapshot.metadata or {}).get("checkout_id")
     return await repository.find_checkout(books.session, UUID(named)) if named else None
 
 
@@ -129,7 +134,10 @@ async def _owner_of(books: Books, snapshot: SubscriptionSnapshot) -> UUID | None
 async def sync_invoice(books: Books, invoice_id: str) -> None:
     """Record what became of an invoice. Its payment is found by its id, by its checkout, or made."""
     snapshot = await books.gateway.get_invoice(invoice_id)
-    subscription = await sync_subscription(books, snapshot.subscription_id) if snapshot.subscription_id else None
+    if snapshot.subscription_id is None:
+        await _sync_named_checkout(books, snapshot.metadata)
+        return
+    subscription = await sync_subscription(books, snapshot.subscription_id)
     if subscription is None or snapshot.status in {"draft", None}:
         return
     if snapshot.was_never_asked_for and await repository.find_payment_by_invoice(books.session, invoice_id) is None:
@@ -137,6 +145,7 @@ async def sync_invoice(books: Books, invoice_id: str) -> None:
     payment = await _payment_of(books, snapshot, subscription)
     _note_invoice(payment, snapshot)
     await _note_upgrade(books, payment, snapshot)
+    await keep_invoice(books.session, snapshot, payment.user_id, payment, now=books.now)
     await _apply_invoice(books, payment, snapshot, subscription)
 
 
@@ -154,8 +163,19 @@ async def _payment_of(books: Books, snapshot: InvoiceSnapshot, subscription: Sub
 
 async def sync_intent(books: Books, intent_id: str) -> None:
     """A payment under way: its invoice says what it is for."""
-    for invoice_id in await books.gateway.list_invoice_ids_of(intent_id):
+    invoices = await books.gateway.list_invoice_ids_of(intent_id)
+    for invoice_id in invoices:
         await sync_invoice(books, invoice_id)
+    if not invoices:
+        await _sync_named_checkout(books, (await books.gateway.get_intent(intent_id)).metadata)
+
+
+async def _sync_named_checkout(books: Books, metadata: dict[str, str] | None) -> None:
+    """What belongs to no subscription was bought once: its session says what became of it."""
+    named = (metadata or {}).get("checkout_id")
+    checkout = await repository.find_checkout(books.session, UUID(named)) if named else None
+    if checkout and checkout.stripe_session_id:
+        await sync_session(books, checkout.stripe_session_id)
 
 
 async def _plan_paid_for(books: Books, snapshot: InvoiceSnapshot, subscription: Subscription) -> tuple[str, str]:
@@ -175,7 +195,7 @@ def _new_payment(
         plan_id=plan_id,
         plan_name=PLANS[plan_id].name,
         status="PENDING",
-        amount=max(0, snapshot.total),
+        amount=max(0, snapshot.amount_due),
         amount_refunded=0,
         attempts=0,
         billing_cycle=CYCLE_OF[interval],
@@ -193,8 +213,13 @@ def _note_invoice(payment: Payment, snapshot: InvoiceSnapshot) -> None:
     payment.hosted_url = snapshot.hosted_invoice_url if snapshot.status == "open" else None
     payment.stripe_payment_intent_id = snapshot.payment_intent_id or payment.stripe_payment_intent_id
     if payment.paid_at is None:
-        payment.amount, payment.currency = max(0, snapshot.total), snapshot.currency
-        payment.amount_tax, payment.amount_discount = snapshot.tax, snapshot.discount
+        payment.amount, payment.currency = max(0, snapshot.amount_due), snapshot.currency
+        payment.amount_tax, payment.amount_discount = _tax_in(payment.amount, snapshot), snapshot.discount
+
+
+def _tax_in(amount: int, snapshot: InvoiceSnapshot) -> int:
+    """The tax in what is charged: less than the invoice's where a credit of the customer's pays for a part of it."""
+    return share_of(snapshot.tax, min(amount, snapshot.total), snapshot.total) if snapshot.total > 0 else 0
 
 
 async def _note_upgrade(books: Books, payment: Payment, snapshot: InvoiceSnapshot) -> None:
