@@ -20,6 +20,7 @@ from deploy.services import SERVICES
 from deploy.stripe_twin.app import create_twin
 from deploy.stripe_twin.settings import TwinSettings
 from services.accounts.verification import verify
+from services.billing.usecases.webhooks import HANDLED
 from shared import migrations
 from shared.clock import Clock, OffsetClock
 from shared.events.local import LocalTransport
@@ -129,6 +130,7 @@ async def _start_twin(stack: AsyncExitStack, home: Home, http: httpx.AsyncClient
             public_url=os.environ["STRIPE_API_BASE"],
             webhook_url=f"{home.public_url}/v1/webhooks/stripe",
             webhook_secret=os.environ["STRIPE_WEBHOOK_SECRET"],
+            webhook_events=tuple(HANDLED),
             environment="local",
             http=http,
         ),

@@ -17,6 +17,7 @@ from deploy.local.server import postgres_of
 from deploy.processes.broker import start_broker
 from deploy.processes.children import Child, stop_all
 from deploy.services import SERVICES
+from services.billing.usecases.webhooks import HANDLED
 
 START_SECONDS = 90
 WATCH_SECONDS = 0.2
@@ -94,6 +95,7 @@ def _twin_variables(home: Home, port: int) -> dict[str, str]:
         "TWIN_DATABASE_URL": os.environ[f"{TWIN_DATABASE.upper()}_DATABASE_URL"],
         "TWIN_PUBLIC_URL": os.environ["STRIPE_API_BASE"],
         "TWIN_WEBHOOK_URL": f"{home.public_url}/v1/webhooks/stripe",
+        "TWIN_WEBHOOK_EVENTS": ",".join(HANDLED),
         "TWIN_WEBHOOK_SECRET": os.environ["STRIPE_WEBHOOK_SECRET"],
         "TWIN_PORT": str(port),
     }

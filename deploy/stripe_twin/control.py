@@ -164,7 +164,7 @@ class Controls:
     async def configure(self) -> None:
         await self._books.perform(
             lambda account: notices.configure_endpoint(
-                account, self._settings.webhook_url, self._settings.webhook_secret
+                account, self._settings.webhook_url, self._settings.webhook_secret, self._settings.webhook_events
             )
         )
 

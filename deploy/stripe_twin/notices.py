@@ -68,12 +68,12 @@ def _endpoint(account: Account, endpoint_id: str, url: str, secret: str) -> Body
     }
 
 
-async def configure_endpoint(account: Account, url: str, secret: str) -> None:
-    """The endpoint of the twin's settings; a new address or secret replaces the old one, deliveries included."""
+async def configure_endpoint(account: Account, url: str, secret: str, events: tuple[str, ...]) -> None:
+    """The endpoint of the twin's settings; what is new in them replaces the old, deliveries included."""
     known = await account.find("webhook_endpoint", MAIN_ENDPOINT)
     body = _endpoint(account, MAIN_ENDPOINT, url, secret)
     body["description"] = "The endpoint of the twin's own settings."
-    await account.save((known or body) | {"url": url, "_secret": secret})
+    await account.save((known or body) | {"url": url, "enabled_events": list(events), "_secret": secret})
 
 
 def _check_url(url: str) -> None:

@@ -23,13 +23,17 @@ class Clock(Protocol):
 
 @dataclass(frozen=True)
 class TwinSettings:
-    """`public_url` is what a browser and the SDK see, ending in /twin/stripe; `http` carries webhook deliveries."""
+    """`public_url` is what a browser and the SDK see, ending in /twin/stripe; `http` carries webhook deliveries.
+
+    `webhook_events` are the types that the configured endpoint is subscribed to.
+    """
 
     database_url: str
     public_url: str
     webhook_url: str
     webhook_secret: str
     http: httpx.AsyncClient
+    webhook_events: tuple[str, ...] = ("*",)
     environment: Literal["local", "production"] = "local"
 
     def __post_init__(self) -> None:

@@ -10,12 +10,14 @@ from datetime import timedelta
 from services.billing.settings import BillingSettings
 from services.billing.stripe_gateway import StripeGateway, open_gateway
 from services.billing.usecases.checkout import Terms
+from services.billing.usecases.subscribed import check_subscription
 from services.billing.usecases.webhooks import work_off
 from shared.database import Database
 from shared.logging import get_logger
 from shared.runtime import Runtime
 
 POLL_SECONDS = 1.0
+UNCHECKED_SECONDS = 60.0
 # The worker waits for Stripe while it holds a transaction, so it has connections of its own.
 WORKER_POOL = 2
 
@@ -62,7 +64,8 @@ async def open_parts(runtime: Runtime) -> AsyncIterator[BillingParts]:
     async with open_gateway(settings) as gateway:
         await database.open()
         parts = BillingParts(settings, gateway, database)
-        working = [asyncio.create_task(_work(parts))] if "worker" in runtime.roles else []
+        tasks = (_work(parts), _check_subscription(parts)) if "worker" in runtime.roles else ()
+        working = [asyncio.create_task(task) for task in tasks]
         try:
             yield parts
         finally:
@@ -71,6 +74,14 @@ async def open_parts(runtime: Runtime) -> AsyncIterator[BillingParts]:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
             await database.close()
+
+
+async def _check_subscription(parts: BillingParts) -> None:
+    """Once after the start, as soon as Stripe can be asked; nothing waits for it."""
+    while True:
+        if await check_subscription(parts.gateway) is not None:
+            return
+        await asyncio.sleep(UNCHECKED_SECONDS)
 
 
 async def _work(parts: BillingParts) -> None:

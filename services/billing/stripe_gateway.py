@@ -125,6 +125,11 @@ class StripeGateway:
     async def get_dispute(self, dispute_id: str) -> objects.DisputeSnapshot:
         return await _fetched(objects.DisputeSnapshot, self._v1.disputes.retrieve_async, dispute_id)
 
+    async def list_endpoints(self) -> list[objects.EndpointSnapshot]:
+        """Where the account's events go; Stripe allows 16 endpoints, so one page holds all."""
+        found = await _asked(self._v1.webhook_endpoints.list_async, {"limit": PAGE})
+        return [objects.EndpointSnapshot.model_validate(entry) for entry in found["data"]]
+
     async def create_refund(self, params: dict[str, Any], *, key: str) -> objects.RefundSnapshot:
         answer = await _asked(self._v1.refunds.create_async, params, _key(key))
         return objects.RefundSnapshot.model_validate(answer)

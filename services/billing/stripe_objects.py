@@ -354,6 +354,18 @@ class DisputeSnapshot(StripeModel):
     payment_intent: Any = None
 
 
+class EndpointSnapshot(StripeModel):
+    """Where Stripe sends events. `enabled_events` may be `*` alone, for all of them."""
+
+    url: str
+    status: str
+    enabled_events: list[str]
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.status == "enabled"
+
+
 class NotifiedObject(BaseModel):
     """The part of an event's object that helps to find our own row; everything else is fetched."""
 

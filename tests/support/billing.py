@@ -1,6 +1,6 @@
 """Billing beside a real twin: the SDK over HTTP one way, signed webhooks over HTTP the other way."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ import psycopg
 from deploy.stripe_twin.app import create_twin
 from deploy.stripe_twin.settings import TwinSettings
 from services.billing.app import service
+from services.billing.usecases.webhooks import HANDLED
 from shared.clock import ManualClock
 from shared.contracts.accounts import UserRegistered
 from shared.ids import new_id
@@ -19,6 +20,7 @@ from tests.support.loopback import listening_socket, served
 from tests.support.postgres import server_url, url_of
 from tests.support.services import RunningService, running_service
 
+Before = Callable[[httpx.AsyncClient], Awaitable[None]]
 WEBHOOK_SECRET = "whsec_of_the_tests"
 
 
@@ -127,7 +129,8 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(**settings: Any) -> AsyncIterator[Shop]:
+async def open_shop(*, before: Before | None = None, **settings: Any) -> AsyncIterator[Shop]:
+    """`before` meets the twin before billing does."""
     clock = ManualClock()
     with _twin_database() as database_url:
         async with AsyncExitStack() as stack:
@@ -140,12 +143,18 @@ async def open_shop(**settings: Any) -> AsyncIterator[Shop]:
                     public_url=stripe_url,
                     webhook_url=f"http://127.0.0.1:{ours.getsockname()[1]}/v1/webhooks/stripe",
                     webhook_secret=WEBHOOK_SECRET,
+                    webhook_events=tuple(HANDLED),
                     environment="local",
                     http=http,
                 ),
                 clock,
             )
             await stack.enter_async_context(served(twin, stripes, lifespan="on"))
+            client = await stack.enter_async_context(
+                httpx.AsyncClient(base_url=stripe_url.removesuffix("/twin/stripe"))
+            )
+            if before:
+                await before(client)
             svc = await stack.enter_async_context(
                 running_service(
                     service,
@@ -157,9 +166,6 @@ async def open_shop(**settings: Any) -> AsyncIterator[Shop]:
                 )
             )
             await stack.enter_async_context(served(svc.app, ours))
-            client = await stack.enter_async_context(
-                httpx.AsyncClient(base_url=stripe_url.removesuffix("/twin/stripe"))
-            )
             yield Shop(svc, client, stripe_url, f"http://127.0.0.1:{ours.getsockname()[1]}")
 
 
