@@ -123,7 +123,8 @@ async def test_going_up_on_the_last_day_using_everything_and_going_down_yields_n
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @given(story=moves)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_way_of_going_up_and_down_yields_more_than_was_paid_for(shop, story):
     await live_through(shop, story)

@@ -83,7 +83,8 @@ async def start_checkout(
         try:
             checkout = await open_session(database, gateway, checkout, terms)
         except StripeRefused as refusal:
-            raise (AmountTooSmall if refusal.code == "amount_too_small" else CheckoutRefused)(str(refusal)) from refusal
+            problem = AmountTooSmall if refusal.reason == "amount_too_small" else CheckoutRefused
+            raise problem(str(refusal)) from refusal
     return checkout, replayed
 
 
