@@ -54,7 +54,8 @@ async def _lock_lanes(session: WriteSession, desk: Desk, user_id: UUID, orders: 
     lanes = set()
     for number, order in enumerate(orders):
         with naming_item(number):
-            lanes.add(desk.catalogue.get_tool(order.tool, order.family).lane)
+            tool = desk.catalogue.get_tool(order.tool, order.family)
+            lanes.add(desk.catalogue.lane_of(tool, desk.catalogue.choose_engine(tool, order.engine)))
     allowance = await usecases.allowance_for(session, user_id, now)
     values = {"weight": allowance.weight, "max_running": allowance.max_running}
     await session.execute(_LOCK, {"user_id": user_id, "lanes": sorted(lanes), **values})

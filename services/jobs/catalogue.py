@@ -1,8 +1,9 @@
 """The tools: those with an engine here, and those that are announced and honestly not available yet."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,9 +11,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from services.jobs.engines import TOOLS
 from services.jobs.engines.protocol import InvalidInput, Tool
 from services.jobs.errors import InvalidJob, ToolUnavailable, ToolUnknown, field_errors, media_refused
+from services.jobs.providers.configuration import LOCAL, ProviderConfig
+from services.jobs.queue import EngineName
 from shared.problems import readable
 
-LANES = ("interactive", "render", "remote")
+REMOTE = "remote"
+LANES = ("interactive", "render", REMOTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class Catalogue:
 
     shipped: Mapping[str, Tool] = field(default_factory=lambda: TOOLS)
     extra: Mapping[str, Tool] = field(default_factory=dict)
+    providers: Mapping[str, ProviderConfig] = field(default_factory=dict)
+    engines: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def get_tool(self, tool_id: str, family: str) -> Tool:
         """Raises ToolUnavailable for an announced tool, ToolUnknown for anything else that does not run here."""
@@ -73,12 +79,38 @@ class Catalogue:
 
     def tools_of(self, lane: str) -> list[str]:
         """Ids of everything a runner of this lane can do."""
+        if lane == REMOTE:
+            return sorted({tool for config in self.providers.values() for tool in config.models})
         return [tool.id for tool in (*self.shipped.values(), *self.extra.values()) if tool.lane == lane]
 
+    def choose_engine(self, tool: Tool, asked: str) -> EngineName:
+        """Who is to do the work: the one that was asked for, or the first of the tool's order. Raises InvalidJob."""
+        name = self.engines_of(tool.id)[0] if asked == "auto" else asked
+        if name == LOCAL:
+            return EngineName(tool.engine_name, tool.engine_version)
+        if name not in self.engines_of(tool.id):
+            raise InvalidJob.at("engine", "engine_unknown", f"{tool.title} has no engine with this name.")
+        return EngineName(name, self.providers[name].models[tool.id])
 
-def open_catalogue(extra_module: str) -> Catalogue:
+    def local_engine_of(self, tool_id: str) -> EngineName:
+        """For a tool that runs here; raises KeyError for any other."""
+        tool = self.shipped.get(tool_id) or self.extra[tool_id]
+        return EngineName(tool.engine_name, tool.engine_version)
+
+    def engines_of(self, tool_id: str) -> Sequence[str]:
+        return self.engines.get(tool_id) or (LOCAL,)
+
+    def lane_of(self, tool: Tool, engine: EngineName) -> str:
+        return REMOTE if engine.provider in self.providers else tool.lane
+
+
+def open_catalogue(
+    extra_module: str,
+    providers: Mapping[str, ProviderConfig] = MappingProxyType({}),
+    engines: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Catalogue:
     extra = importlib.import_module(extra_module).TOOLS if extra_module else {}
-    return Catalogue(extra=extra)
+    return Catalogue(extra=extra, providers=providers, engines=engines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +121,8 @@ class Plan:
     options: dict[str, Any]
     units: dict[str, int]
     est_seconds: float
+    engine: EngineName
+    lane: str
 
 
 def plan_work(tool: Tool, prompt: str | None, options: dict[str, Any], inputs: int) -> Plan:
@@ -106,7 +140,8 @@ def plan_work(tool: Tool, prompt: str | None, options: dict[str, Any], inputs: i
         problem.errors = [{"field": refused.field, "code": refused.code.lower(), "detail": refused.message}]
         raise problem from refused
     units = {metric: amount for metric, amount in tool.units(chosen).items() if amount > 0}
-    return Plan(tool, chosen.model_dump(mode="json"), units, tool.est_seconds(chosen))
+    local = EngineName(tool.engine_name, tool.engine_version)
+    return Plan(tool, chosen.model_dump(mode="json"), units, tool.est_seconds(chosen), local, tool.lane)
 
 
 def _options_of(tool: Tool, options: dict[str, Any]) -> BaseModel:
@@ -144,10 +179,10 @@ class ToolRead(BaseModel):
 
 def entries(catalogue: Catalogue) -> list[ToolRead]:
     """What is shown to users: shipped tools first, then the announced ones."""
-    return [*map(_shown, catalogue.shipped.values()), *map(_announced, ANNOUNCED)]
+    return [*(_shown(catalogue, tool) for tool in catalogue.shipped.values()), *map(_announced, ANNOUNCED)]
 
 
-def _shown(tool: Tool) -> ToolRead:
+def _shown(catalogue: Catalogue, tool: Tool) -> ToolRead:
     return ToolRead(
         id=tool.id,
         family=tool.family,
@@ -156,11 +191,16 @@ def _shown(tool: Tool) -> ToolRead:
         kind=tool.kind,
         available=True,
         options_schema=tool.options.model_json_schema(),
-        engines=[Engine(name=tool.engine_name, version=tool.engine_version, available=True)],
+        engines=[_engine(catalogue, tool, name) for name in catalogue.engines_of(tool.id)],
         units=tool.units(tool.options()),
         accepts_inputs=tool.accepts_inputs,
         needs_prompt=tool.needs_prompt,
     )
+
+
+def _engine(catalogue: Catalogue, tool: Tool, name: str) -> Engine:
+    engine = catalogue.choose_engine(tool, name)
+    return Engine(name=engine.provider, version=engine.version, available=True)
 
 
 def _announced(tool: Announced) -> ToolRead:

@@ -84,8 +84,8 @@ async def estimate_job(body: EstimateRequest, caller: Caller, session: Read, par
         plan = await usecases.plan_order(session, parts.desk, caller.user_id, order)
     except InvalidJob as problem:
         return EstimateRead(valid=False, units={}, quota_left=left, eta_seconds=None, errors=problem.errors or [])
-    pace = await parts.presenter.paces.of(plan.tool.lane, plan.tool.id)
-    own, others = await repository.count_ready(session, caller.user_id, plan.tool.lane)
+    pace = await parts.presenter.paces.of(plan.lane, plan.tool.id)
+    own, others = await repository.count_ready(session, caller.user_id, plan.lane)
     eta = wait(own, others, allowance.max_running, pace)
     return EstimateRead(valid=True, units=plan.units, quota_left=left, eta_seconds=eta)
 

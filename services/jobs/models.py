@@ -130,6 +130,7 @@ class Job(Base):
     expiry_warned_at: Mapped[datetime | None]
     result_expired_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+    engine: Mapped[str | None]
 
     @property
     def is_over(self) -> bool:
@@ -367,6 +368,17 @@ class WebhookDelivery(Base):
     tries: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
     created_at: Mapped[datetime]
     delivered_at: Mapped[datetime | None]
+
+
+class JobCheckpoint(Base):
+    """What a provider has been asked to do for a job; without `remote_id`, its answer never arrived."""
+
+    __tablename__ = "job_checkpoints"
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    provider: Mapped[str]
+    remote_id: Mapped[str | None]
+    saved_at: Mapped[datetime]
 
 
 class StreamEnd(Base):

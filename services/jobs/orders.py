@@ -18,4 +18,5 @@ def order_of(family: str, body: JobRequest) -> Order:
         start_deadline_seconds=body.start_deadline_seconds,
         seed=random.randint(0, MAX_SEED) if body.seed is None else body.seed,  # noqa: S311 - a seed, not a secret
         metadata=body.metadata,
+        engine=body.engine,
     )

@@ -36,7 +36,8 @@ class JobsParts:
 @asynccontextmanager
 async def open_parts(runtime: Runtime) -> AsyncIterator[JobsParts]:
     settings = cast(JobsSettings, runtime.settings)
-    catalogue, wakeups = open_catalogue(settings.extra_tools), Wakeups(runtime.database, settings.amqp_url)
+    catalogue = open_catalogue(settings.extra_tools, settings.providers, settings.engines)
+    wakeups = Wakeups(runtime.database, settings.amqp_url)
     parts = JobsParts(
         runtime=runtime,
         settings=settings,

@@ -42,6 +42,8 @@ class Claim(Lease):
     prompt: str | None
     options: dict[str, Any]
     seed: int
+    engine: str
+    units: dict[str, int]
     input_ids: list[str]
     inputs: list[dict[str, Any]]
 
@@ -131,6 +133,8 @@ def _claim_of(row: dict[str, Any]) -> Claim:
         prompt=job["prompt"],
         options=job["options"],
         seed=job["seed"],
+        engine=job["engine"] or "auto",
+        units=job["units_held"],
         input_ids=job["input_files"],
         inputs=row["inputs"],
     )

@@ -71,7 +71,9 @@ class JobRequest(BaseModel):
     priority: int = Field(0, ge=-10, le=10, description="Order among your own jobs only.")
     run_at: AwareDatetime | None = None
     start_deadline_seconds: int | None = Field(None, ge=1, le=30 * 86400)
-    engine: Literal["auto", "local"] = "auto"
+    engine: str = Field(
+        "auto", pattern=r"^[a-z0-9_-]{1,40}$", description="`auto`, `local`, or an engine's name from the catalogue."
+    )
     seed: int | None = Field(None, ge=0, le=MAX_SEED)
     metadata: Annotated[dict[str, Any], storable(METADATA_BYTES)] = Field(default_factory=dict)
     webhook: WebhookRequest | None = None

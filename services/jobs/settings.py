@@ -3,10 +3,12 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.jobs.providers.configuration import ProviderConfig, check_order
 from shared.settings import Settings
 
 
@@ -32,6 +34,11 @@ class JobsSettings(Settings):
     memory_limit_mb: int = 4096
     output_limit_mb: int = 2048
 
+    # By name: {"acme": {"kind": "openai", "base_url": …, "api_key": …, "models": {"images": "gpt-image-1"}}}
+    providers: dict[str, ProviderConfig] = {}
+    # By tool, the first that can: {"images": ["acme", "local"]}. A tool that is not named here is done locally.
+    engines: dict[str, list[str]] = {}
+
     interactive_slots: int = 1
     render_slots: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1))
     remote_slots: int = 50
@@ -50,6 +57,11 @@ class JobsSettings(Settings):
 
     # For trying webhooks out on one machine: http:// and 127.0.0.1 are called as well. Without effect in production.
     webhook_allow_loopback: bool = False
+
+    @model_validator(mode="after")
+    def _check_engines(self) -> Self:
+        check_order(self.providers, self.engines)
+        return self
 
     @property
     def calls_loopback(self) -> bool:

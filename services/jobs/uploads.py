@@ -134,7 +134,7 @@ async def examine(storage: Storage, settings: JobsSettings, file: File) -> tuple
     with tempfile.TemporaryDirectory(prefix="atelier-probe-") as folder:
         path = Path(folder) / f"file{SUFFIXES[file.content_type]}"
         await _fetch(storage, file, path)
-        found = await _probe(path, file.content_type, settings.probe_seconds)
+        found = await probe(path, file.content_type, settings.probe_seconds)
         if file.sha256 not in {None, found["sha256"]}:
             raise UploadDiffers("The SHA-256 is not the one that was announced.")
         key = f"inputs/{file.user_id}/{file.id}"
@@ -155,8 +155,11 @@ async def _fetch(storage: Storage, file: File, path: Path) -> None:
             await asyncio.to_thread(target.write, piece)
 
 
-async def _probe(path: Path, content_type: str, seconds: float) -> dict[str, Any]:
-    """Let a child with tight limits open the file: what a hostile one can do is end that child."""
+async def probe(path: Path, content_type: str, seconds: float) -> dict[str, Any]:
+    """Let a child with tight limits open the file: what a hostile one can do is end that child.
+
+    Returns its `sha256` and `media`. Raises MediaUnsupported or UploadTooLarge.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -42,6 +42,7 @@ class Order:
     metadata: dict[str, Any] = field(default_factory=dict)
     retry_of: UUID | None = None
     batch_id: UUID | None = None
+    engine: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _columns(order: Order, plan: Plan) -> dict[str, Any]:
     return {
         "family": order.family,
         "tool": tool.id,
-        "lane": tool.lane,
+        "lane": plan.lane,
         "prompt": order.prompt,
         "options": plan.options,
         "input_files": order.input_files,
@@ -89,8 +90,9 @@ def _columns(order: Order, plan: Plan) -> dict[str, Any]:
         "priority": order.priority,
         "retry_of": order.retry_of,
         "batch_id": order.batch_id,
-        "provider": tool.engine_name,
-        "engine_version": tool.engine_version,
+        "provider": plan.engine.provider,
+        "engine_version": plan.engine.version,
+        "engine": order.engine,
         "units_held": plan.units,
         "max_attempts": 3,
     }
@@ -113,6 +115,8 @@ async def plan_order(session: ReadSession, desk: Desk, user_id: UUID, order: Ord
     """Check an order without writing anything. Raises InvalidJob and its like."""
     tool = desk.catalogue.get_tool(order.tool, order.family)
     plan = plan_work(tool, order.prompt, order.options, len(order.input_files))
+    engine = desk.catalogue.choose_engine(tool, order.engine)
+    plan = replace(plan, engine=engine, lane=desk.catalogue.lane_of(tool, engine))
     if not order.input_files:
         return plan
     found = {file.id for file in await repository.list_ready_files(session, user_id, order.input_files)}
@@ -179,6 +183,7 @@ async def retry_job(session: WriteSession, desk: Desk, user_id: UUID, job_id: UU
         options=job.options,
         input_files=tuple(UUID(file_id) for file_id in job.input_files),
         priority=job.priority,
+        engine=job.engine or "auto",
         seed=job.seed,
         metadata=job.metadata_,
     )

@@ -5,7 +5,6 @@ import asyncio
 import os
 import random
 import signal
-import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -20,9 +19,9 @@ from services.jobs.runner.processes import session_members, start_ticks
 from shared.clock import SystemClock
 from tests.support.jobs import claim, grant_plan, jobs_service, ordered, settle, someone, until
 from tests.support.postgres import SERVER_VARIABLE
+from tests.support.processes import runner_process
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @asynccontextmanager
@@ -34,24 +33,9 @@ async def stage(tmp_path):
     ):
 
         async def start():
-            folder = str(svc.runtime.storage.folder)
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.support.job_runner"),
-                *(svc.runtime.database.url, folder, str(tmp_path / "work")),
-                cwd=ROOT,
-                stdout=asyncio.subprocess.PIPE,
-            )
-            stack.push_async_callback(end, process)
-            assert await asyncio.wait_for(process.stdout.readline(), 30) == b"running\n"
-            return process
+            return await stack.enter_async_context(runner_process(svc, tmp_path))
 
         yield svc, start
-
-
-async def end(process):
-    if process.returncode is None:
-        process.kill()
-    await process.wait()
 
 
 async def pids(note: Path) -> tuple[int, int]:

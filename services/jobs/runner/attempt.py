@@ -13,7 +13,10 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from services.jobs import metrics
+from services.jobs.catalogue import REMOTE, Catalogue
 from services.jobs.pace import backoff_seconds
+from services.jobs.providers.remote import RemoteWork
+from services.jobs.providers.results import report_of
 from services.jobs.queue import Claim, Outcome, Queue
 from services.jobs.runner import orphans, outputs
 from services.jobs.runner.workshop import Workshop, WorkshopGone
@@ -46,6 +49,10 @@ class Bench:
     clock: Clock
     settings: JobsSettings
     folder: Path
+    catalogue: Catalogue
+    remote: RemoteWork
+    # Work that no provider took is done here, without taking more of the machine than its own slots would.
+    spare: asyncio.Semaphore
 
 
 @dataclass
@@ -68,6 +75,10 @@ class Attempt:
         settings, tool = self.bench.settings, self.claim.tool
         self._timeout = settings.tool_timeout_seconds.get(tool, settings.timeout_seconds)
         self._stall = settings.tool_stall_seconds.get(tool, settings.stall_seconds)
+        if self.claim.lane == REMOTE:
+            # A provider tells nothing while it works; only the time limit counts.
+            self._stall = self._timeout
+        self._remote: asyncio.Task[dict[str, Any] | None] | None = None
         self._over, self._changed = asyncio.Event(), asyncio.Event()
         self._beating = asyncio.Lock()
         self._cancels_heard = self.bench.wakeups.cancel.count
@@ -94,12 +105,44 @@ class Attempt:
         if len(inputs) < len(self.claim.input_ids):
             self.report = {"event": "refused", "code": "INVALID_INPUT", "message": "An input file is no longer there."}
             return
+        if self.verdict is not None:
+            # Called off while its inputs came: nothing runs yet that a signal could have reached.
+            return
+        if self.claim.lane != REMOTE:
+            await self._work_here(inputs)
+        elif not await self._work_elsewhere():
+            async with self.bench.spare:
+                self.report = {"engine": self.bench.catalogue.local_engine_of(self.claim.tool)}
+                await self._work_here(inputs)
+
+    async def _work_here(self, inputs: list[dict[str, Any]]) -> None:
         try:
             await self.bench.workshop.start(self._order(inputs), self._hear)
         except WorkshopGone:
             self.verdict = "RELEASE"
             return
         await self._over.wait()
+
+    async def _work_elsewhere(self) -> bool:
+        """Let a provider do it. Returns whether that ended the work, one way or another."""
+        bench, seconds = self.bench, self.bench.settings.probe_seconds
+        work = report_of(bench.remote, self.claim, self.folder, self._hear_of, probe_seconds=seconds)
+        self._remote = asyncio.create_task(work)
+        try:
+            await asyncio.wait([self._remote])
+        finally:
+            await ending.end([self._remote])
+        if self._remote.cancelled():
+            if self.verdict in {"CANCELLED", "TIMEOUT"}:
+                await bench.remote.cancel(self.claim)
+            return True
+        report = self._remote.result()
+        self._remote = None
+        self.report = report or {}
+        return report is not None
+
+    def _hear_of(self, stage: str) -> None:
+        self._move(max(self.progress, 10), stage)
 
     def _order(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         settings = self.bench.settings
@@ -128,7 +171,7 @@ class Attempt:
                 self.ended = message
                 self._over.set()
             case _:
-                self.report = message
+                self.report = {**self.report, **message}
 
     def _move(self, percent: int, stage: str) -> None:
         if percent > self.progress or stage != self.stage:
@@ -142,6 +185,9 @@ class Attempt:
             self._ending_work = asyncio.create_task(self._terminate())
 
     async def _terminate(self) -> None:
+        if self._remote is not None:
+            self._remote.cancel()
+            return
         await self.bench.workshop.signal(self.key, signal.SIGTERM)
         try:
             await asyncio.wait_for(self._over.wait(), self.bench.settings.kill_after_seconds)
@@ -269,7 +315,8 @@ class Attempt:
         deadline = time.monotonic() + self.bench.settings.lost_after_seconds
         while True:
             try:
-                return await self.bench.queue.settle(self.claim, outcome, end, now=self.bench.clock.now())
+                engine, now = self.report.get("engine"), self.bench.clock.now()
+                return await self.bench.queue.settle(self.claim, outcome, end, now=now, engine=engine)
             except DatabaseAway:
                 if time.monotonic() > deadline:
                     return "LOST"

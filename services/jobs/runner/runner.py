@@ -11,6 +11,7 @@ from uuid import uuid4
 import orjson
 
 from services.jobs.catalogue import LANES, Catalogue
+from services.jobs.providers.remote import RemoteWork, open_remotes
 from services.jobs.queue import Claim, Queue
 from services.jobs.runner import orphans
 from services.jobs.runner.attempt import Attempt, Bench
@@ -53,6 +54,9 @@ class Runner:
             runtime.clock,
             settings,
             settings.work_folder / self.id,
+            catalogue,
+            RemoteWork(runtime.database, open_remotes(settings.providers, runtime.http), settings.engines),
+            asyncio.Semaphore(max(1, settings.interactive_slots)),
         )
         self._attempts: dict[asyncio.Task[str], Attempt] = {}
         self._draining = asyncio.Event()
