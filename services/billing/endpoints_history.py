@@ -1,11 +1,10 @@
 """HTTP in, for users: what else they can buy, their invoices, and why they were charged."""
 
-from services.billing import repository_history
+from services.billing import repository_history, telling
 from services.billing.catalogue import CURRENCY, PACKS
 from services.billing.endpoints import InRuntime
 from services.billing.models_history import Invoice
 from services.billing.schemas_history import InvoiceRead, PackList, PackRead, TimelineItem
-from services.billing.usecases import telling
 from shared.database import Read
 from shared.identity import Caller
 from shared.pagination import Cursor, Limit, Page, page_of

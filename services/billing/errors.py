@@ -15,10 +15,6 @@ class AmountTooSmall(Unprocessable):
     code, title = "amount_too_small", "After the discount too little is left to be charged"
 
 
-class CheckoutRefused(Unprocessable):
-    code, title = "checkout_refused", "Stripe cannot sell this"
-
-
 class UserNotFound(NotFound):
     code, title = "user_not_found", "There is no such user"
 
@@ -91,6 +87,10 @@ class PaymentNotRefundable(Conflict):
 
 class RefundAbovePaid(Conflict):
     code, title = "refund_above_paid", "More would go back than was paid"
+
+
+class RefundNotPayable(Unprocessable):
+    code, title = "refund_not_payable", "The currency has no such amount"
 
 
 class RefundFailed(Conflict):

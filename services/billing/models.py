@@ -22,6 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.database import new_metadata
 from shared.events.tables import attach_plumbing
+from shared.money import share_of
 
 PAYMENT_STATUSES = ("PENDING", "PROCESSING", "PAID", "FAILED", "REFUNDED", "PARTIALLY_REFUNDED", "CANCELLED")
 LIVE_SUBSCRIPTION = ("incomplete", "trialing", "active", "past_due", "paused", "suspended")
@@ -192,7 +193,7 @@ class Payment(Dated, Base):
     def net_remaining(self) -> int:
         """What is left of the amount without tax, after refunds, pro rata: the base of commissions."""
         net = self.amount - self.amount_tax
-        return net * self.refundable // self.amount if self.amount else 0
+        return share_of(net, self.refundable, self.amount) if self.amount else 0
 
 
 class PaymentAttempt(Base):

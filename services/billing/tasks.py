@@ -3,7 +3,13 @@
 from datetime import timedelta
 
 from services.billing import repository
-from services.billing.errors import PaymentProviderUnavailable, RefundFailed, StripeRefused, UnknownPromotionCode
+from services.billing.errors import (
+    AmountTooSmall,
+    PaymentProviderUnavailable,
+    RefundFailed,
+    StripeRefused,
+    UnknownPromotionCode,
+)
 from services.billing.parts import BillingParts
 from services.billing.usecases import grants
 from services.billing.usecases.cancellation import change_end, stop_with_account
@@ -30,7 +36,7 @@ async def finish_checkouts(runtime: Runtime) -> None:
     for checkout in stuck:
         try:
             await open_session(runtime.database, parts.gateway, checkout, parts.terms)
-        except (StripeRefused, UnknownPromotionCode, PaymentProviderUnavailable) as error:
+        except (StripeRefused, AmountTooSmall, UnknownPromotionCode, PaymentProviderUnavailable) as error:
             log.warning("checkout_not_finished", checkout=str(checkout.id), error=str(error))
 
 

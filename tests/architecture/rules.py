@@ -68,6 +68,32 @@ def no_float_money(path: str, tree: ast.Module, _source: str) -> Iterator[Findin
                 yield Finding(path, node.lineno, f"{node.target.id} is money in a float")
 
 
+MONEY_PLACES = (
+    "services/billing/",
+    "services/community/affiliates/",
+    "shared/money.py",
+    "shared/contracts/billing.py",
+)
+
+
+def no_float_arithmetic_with_money(path: str, tree: ast.Module, _source: str) -> Iterator[Finding]:
+    """Where money is computed nothing is divided but by `//`, rounded by chance or turned into a float."""
+    if not path.startswith(MONEY_PLACES):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not _is_path(node):
+            yield Finding(path, node.lineno, "a division that makes floats, where money is computed")
+        if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Div):
+            yield Finding(path, node.lineno, "a division that makes floats, where money is computed")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"float", "round"}:
+            yield Finding(path, node.lineno, f"{node.func.id}() where money is computed")
+
+
+def _is_path(node: ast.BinOp) -> bool:
+    """Paths are joined with the same sign, and end in text."""
+    return isinstance(node.right, ast.Constant) and isinstance(node.right.value, str)
+
+
 def use_cases_know_no_http(path: str, tree: ast.Module, _source: str) -> Iterator[Finding]:
     if not (path.startswith("services/") and "usecases" in path):
         return
@@ -75,7 +101,7 @@ def use_cases_know_no_http(path: str, tree: ast.Module, _source: str) -> Iterato
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
         for name in [*names, module]:
-            if name.split(".")[0] in {"fastapi", "starlette"} or name.endswith(".schemas"):
+            if name.split(".")[0] in {"fastapi", "starlette"} or name.split(".")[-1].startswith("schemas"):
                 yield Finding(path, node.lineno, f"a use case imports {name}")
 
 
@@ -123,6 +149,7 @@ RULES: tuple[Rule, ...] = (
     no_print,
     no_naive_datetimes,
     no_float_money,
+    no_float_arithmetic_with_money,
     use_cases_know_no_http,
     endpoints_are_async,
     names_say_something,

@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from services.billing.telling import SENTENCES
+from services.billing.usecases import timeline as timeline_of_facts
 from shared.ids import new_id
 from tests.billing.test_grants import buy_pack
 
@@ -205,3 +207,10 @@ async def test_nobody_sees_somebody_elses_history(shop, what):
         assert (await nobody.get(f"/v1/billing/{what}")).status_code == 401
     async with shop.svc.client(new_id(), scopes=["jobs:read"]) as key:
         assert (await key.get(f"/v1/billing/{what}")).status_code == 403
+
+
+def test_every_fact_that_is_kept_has_its_sentence():
+    kept = {fact.event_type for fact in timeline_of_facts.AMOUNT_OF}
+    own = {f"checkout.{status}" for status in ("opened", "expired", "failed")}
+    grants = {f"grant.{what}" for what in ("given", "taken_back", "given_back", "expired")}
+    assert set(SENTENCES) == kept | own | grants

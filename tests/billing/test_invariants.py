@@ -4,8 +4,10 @@ import psycopg
 import pytest
 import structlog
 
+from services.billing import tasks
 from services.billing.tasks import check_invariants
 from shared.ids import new_id
+from tests.billing.test_grants import buy_pack
 
 
 async def violations(shop):
@@ -71,3 +73,30 @@ async def test_the_database_itself_refuses_two_live_subscriptions_and_a_refund_a
         )
     with pytest.raises(psycopg.errors.CheckViolation):
         await shop.svc.rows("UPDATE payments SET amount_refunded = amount + 1 RETURNING 1")
+
+
+PACK_CORRUPTIONS = [
+    ("pack_paid_without_grant", "DELETE FROM grants RETURNING 1"),
+    ("grant_without_payment", "UPDATE payments SET kind = 'subscription_update' RETURNING 1"),
+    ("grant_above_its_money", "UPDATE grants SET taken_back = 0 RETURNING 1"),
+    ("grant_above_its_money", "UPDATE payments SET dispute_state = 'under_review' RETURNING 1"),
+]
+
+
+@pytest.mark.parametrize(("invariant", "change"), PACK_CORRUPTIONS)
+async def test_a_corrupted_grant_raises_exactly_its_alarm(shop, invariant, change):
+    user = await shop.register()
+    payment = await buy_pack(shop, user)
+    await shop.refund(payment["id"], amount=450)
+    await shop.settle()
+    assert await violations(shop) == []
+    await shop.svc.rows(change)
+    assert {name for name, _ in await violations(shop)} == {invariant}
+
+
+async def test_a_grant_that_ran_out_and_is_still_promised_raises_an_alarm(shop):
+    await buy_pack(shop, await shop.register())
+    shop.svc.clock.advance(370 * 86400)
+    assert [name for name, _ in await violations(shop)] == ["grant_expired_but_promised"]
+    await tasks.expire_grants(shop.svc.runtime)
+    assert await violations(shop) == []

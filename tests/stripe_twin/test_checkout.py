@@ -254,3 +254,31 @@ def test_a_checkout_that_costs_something_or_wants_a_card_is_not_begun_without_on
         assert answer.status_code == 400
     with pytest.raises(stripe.InvalidRequestError):
         twin.session(twin.price(500, None), payment_method_collection="if_required")
+
+
+def test_a_single_payment_gets_an_invoice_when_it_asks_for_one(twin: Bench) -> None:
+    asked = {"enabled": True, "invoice_data": {"metadata": {"checkout": "c1"}}}
+    session = twin.session(twin.price(900, None), invoice_creation=asked)
+    assert session["invoice"] is None
+    twin.pay(session)
+    paid = twin.stripe.v1.checkout.sessions.retrieve(session["id"])
+    invoice = twin.stripe.v1.invoices.retrieve(str(paid.invoice)).to_dict()
+    assert (invoice["status"], invoice["total"], invoice["amount_paid"]) == ("paid", session["amount_total"], 900)
+    assert (invoice["metadata"], invoice["billing_reason"], invoice["parent"]) == ({"checkout": "c1"}, "manual", None)
+    twin.quiet()
+    told = twin.receiver.types()
+    assert (
+        told.index("payment_intent.succeeded") < told.index("invoice.paid") < told.index("checkout.session.completed")
+    )
+
+
+def test_a_single_payment_without_asking_has_no_invoice(twin: Bench) -> None:
+    session = twin.session(twin.price(900, None))
+    twin.pay(session)
+    assert twin.stripe.v1.checkout.sessions.retrieve(session["id"]).invoice is None
+
+
+def test_a_single_payment_below_the_smallest_charge_is_refused(twin: Bench) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        twin.session(twin.price(49, None))
+    assert refused.value.code == "amount_too_small"

@@ -14,7 +14,6 @@ from services.billing.errors import (
     AccountDisabled,
     AlreadySubscribed,
     AmountTooSmall,
-    CheckoutRefused,
     ForeignReturnUrl,
     StripeRefused,
     UnknownPack,
@@ -71,7 +70,7 @@ async def start_checkout(
     """A checkout with an open session, and whether it is the answer to an earlier request with the same key.
 
     Raises UnknownPlan, UnknownPack, ForeignReturnUrl, AccountDisabled, AlreadySubscribed, UnknownPromotionCode,
-    AmountTooSmall, CheckoutRefused, IdempotencyKeyReused.
+    AmountTooSmall, StripeRefused, IdempotencyKeyReused.
     """
     check_order(order, terms.public_url)
     async with database.write() as session:
@@ -80,11 +79,7 @@ async def start_checkout(
     if superseded and superseded.stripe_session_id:
         await gateway.expire_checkout_session(superseded.stripe_session_id, key=f"expire:{superseded.id}")
     if checkout.stripe_session_id is None:
-        try:
-            checkout = await open_session(database, gateway, checkout, terms)
-        except StripeRefused as refusal:
-            problem = AmountTooSmall if refusal.reason == "amount_too_small" else CheckoutRefused
-            raise problem(str(refusal)) from refusal
+        checkout = await open_session(database, gateway, checkout, terms)
     return checkout, replayed
 
 
@@ -201,6 +196,8 @@ async def open_session(database: Database, gateway: StripeGateway, checkout: Che
     except (StripeRefused, UnknownPromotionCode) as refusal:
         async with database.write() as session:
             await give_up_checkout(session, checkout.id, "failed", now=database.clock.now())
+        if isinstance(refusal, StripeRefused) and refusal.reason == "amount_too_small":
+            raise AmountTooSmall(str(refusal)) from refusal
         if isinstance(refusal, StripeRefused) and refusal.param.startswith("discounts"):
             raise UnknownPromotionCode(str(refusal)) from refusal
         raise

@@ -19,6 +19,7 @@ from services.billing.usecases.entitlements import publish_entitlement
 from shared.contracts.metrics import Metric
 from shared.database import Database, WriteSession
 from shared.ids import new_id
+from shared.money import share_of
 from shared.periods import months_after
 
 
@@ -87,7 +88,7 @@ def units_paid_for(units: int, paid: int, kept: int) -> int:
 
     A pack that cost nothing, by a promotion code, is not taken back: no money of it can go anywhere.
     """
-    return units * max(0, kept) // paid if paid else units
+    return share_of(units, max(0, kept), paid) if paid else units
 
 
 async def give(session: WriteSession, order: GrantOrder, *, now: datetime, grace: timedelta) -> Grant:

@@ -38,6 +38,24 @@ _RULES = {
         SELECT id::text FROM payments
          WHERE (status IN ('PAID', 'PARTIALLY_REFUNDED', 'REFUNDED')) <> (paid_at IS NOT NULL)
     """,
+    "pack_paid_without_grant": """
+        SELECT p.id::text FROM payments p WHERE p.kind = 'one_time' AND p.paid_at IS NOT NULL
+           AND NOT EXISTS (SELECT FROM grants g WHERE g.payment_id = p.id)
+    """,
+    "grant_without_payment": """
+        SELECT g.id::text FROM grants g JOIN payments p ON p.id = g.payment_id
+         WHERE p.kind <> 'one_time' OR p.paid_at IS NULL
+    """,
+    "grant_above_its_money": """
+        SELECT g.id::text FROM grants g JOIN payments p ON p.id = g.payment_id
+         WHERE (g.amount - g.taken_back) * p.amount > g.amount * (p.amount - p.amount_refunded)
+            OR p.dispute_state IN ('needs_response', 'under_review', 'lost') AND NOT g.is_frozen
+    """,
+    "grant_expired_but_promised": """
+        SELECT DISTINCT c.user_id::text FROM billing_customers c
+         CROSS JOIN jsonb_to_recordset(c.entitlement->'grants') AS g (expires_at timestamptz)
+         WHERE g.expires_at < :now - interval '1 hour'
+    """,
     "payment_stuck": """
         SELECT id::text FROM payments WHERE status = 'PROCESSING' AND updated_at < :now - interval '14 days'
     """,

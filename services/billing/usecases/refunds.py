@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.billing import repository
-from services.billing.errors import PaymentNotRefundable, RefundAbovePaid, RefundFailed, StripeRefused
+from services.billing.errors import PaymentNotRefundable, RefundAbovePaid, RefundFailed, RefundNotPayable, StripeRefused
 from services.billing.models import Payment, Refund
 from services.billing.stripe_gateway import StripeGateway
 from services.billing.stripe_objects import RefundSnapshot, id_of
@@ -21,6 +21,7 @@ from shared.contracts.billing import PaymentRefunded, PaymentRefundReverted
 from shared.database import Database, WriteSession
 from shared.idempotency import IdempotencyKeyReused
 from shared.ids import new_id
+from shared.money import step
 
 STRIPE_REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
 
@@ -44,7 +45,8 @@ class RefundOrder:
 async def begin_refund(session: WriteSession, order: RefundOrder, *, now: datetime) -> tuple[Refund, bool]:
     """Record the refund before Stripe is asked. Returns it, and whether an earlier request with this key made it.
 
-    Raises PaymentNotFound, PaymentNotRefundable, RefundAbovePaid, IdempotencyKeyReused.
+    Raises PaymentNotFound, PaymentNotRefundable, RefundAbovePaid, RefundNotPayable,
+    IdempotencyKeyReused.
     """
     payment = await repository.lock_payment(session, order.payment_id)
     if order.request_key:
@@ -61,6 +63,8 @@ async def begin_refund(session: WriteSession, order: RefundOrder, *, now: dateti
     amount = left if order.amount is None else order.amount
     if amount <= 0 or amount > left:
         raise RefundAbovePaid(f"{left} is left to refund.", refundable=left)
+    if amount % step(payment.currency):
+        raise RefundNotPayable(f"Amounts in {payment.currency} are multiples of {step(payment.currency)}.")
     refund = await order_refund(
         session, payment, amount, order.reason, cancel_subscription=order.cancel_subscription, now=now
     )

@@ -15,7 +15,7 @@ from shared.events.event import Event
 from shared.ids import new_id
 
 # The amount that a fact is about, in minor units. Facts that are not named here are nothing a user would ask about.
-_AMOUNT_OF: dict[type[Event], Callable[[Any], int | None]] = {
+AMOUNT_OF: dict[type[Event], Callable[[Any], int | None]] = {
     events.PaymentPaid: lambda fact: fact.amount_total,
     events.PaymentFailed: lambda _fact: None,
     events.PaymentRefunded: lambda fact: fact.refund_amount,
@@ -45,7 +45,7 @@ _COLUMNS = {"user_id", "payment_id", "currency"}
 async def publish(session: WriteSession, event: Event, *, sequence: int) -> None:
     """Tell other services of a fact, and keep it in the user's timeline if it is about their money."""
     await outbox.publish(session, event, sequence=sequence)
-    amount_of = _AMOUNT_OF.get(type(event))
+    amount_of = AMOUNT_OF.get(type(event))
     if amount_of is None:
         return
     facts = event.model_dump(mode="json")

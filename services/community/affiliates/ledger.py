@@ -4,6 +4,8 @@ What a payment earns is a function of what is left of it. The ledger is moved to
 and reorderings add nothing, and no rounding accumulates.
 """
 
+from shared.money import share_of
+
 BASIS_POINTS = 10_000
 
 
@@ -11,7 +13,7 @@ def target_commission(rate_bp: int, amount_net_remaining: int, lost: bool) -> in
     """What a payment earns in all: the rate of what is left of its net, rounded down; nothing once it is lost."""
     if lost or amount_net_remaining <= 0:
         return 0
-    return rate_bp * amount_net_remaining // BASIS_POINTS
+    return share_of(amount_net_remaining, rate_bp, BASIS_POINTS)
 
 
 def delta(target: int, entries_sum: int) -> int:

@@ -20,7 +20,7 @@ _REASON_OF_PAYMENT = {
     "subscription_cycle": "the renewal of the subscription",
     "subscription_update": "a change of the subscription, with what was not used of the old plan taken off",
 }
-_SENTENCES: dict[str, Callable[[Facts], str]] = {
+SENTENCES: dict[str, Callable[[Facts], str]] = {
     "checkout.opened": lambda f: f"A checkout for {f['product']} was opened. Opening one charges nothing.",
     "checkout.expired": lambda f: f"The checkout for {f['product']} expired; nothing was charged.",
     "checkout.failed": lambda f: f"The checkout for {f['product']} could not be opened; nothing was charged.",
@@ -85,7 +85,7 @@ def _summary(entry: TimelineEntry, payment: Payment | None, amount: int | None, 
     product = payment.plan_name if payment else _name(entry.details.get("plan_id"))
     money = written(amount, currency) if amount is not None and currency else ""
     facts = {**entry.details, "product": product, "money": money}
-    return _SENTENCES[entry.kind](facts)
+    return SENTENCES[entry.kind](facts)
 
 
 def _why(facts: Facts) -> str:
