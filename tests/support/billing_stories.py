@@ -55,16 +55,18 @@ class Stage:
         self.shop, self._web = shop, web
         self._seen = ""
 
-    async def open(self, count: int, plan_id: str) -> list[Customer]:
+    async def open(self, count: int, plan_id: str, *, trial_days: int = 0) -> list[Customer]:
         """Empty books, and customers with an open checkout each."""
         await self.shop.empty()
+        self.shop.svc.runtime.parts.settings.trial_days = trial_days
         await self.shop.control("delivery", drop=True)
-        customers = list(await asyncio.gather(*(self._customer(plan_id) for _ in range(count))))
+        users = [await self.shop.register() for _ in range(count)]
+        customers = list(await asyncio.gather(*(self._customer(user, plan_id) for user in users)))
         self._seen = (await self._get("events", limit=1))["data"][0]["id"]
         return customers
 
-    async def _customer(self, plan_id: str) -> Customer:
-        customer = Customer(await self.shop.register())
+    async def _customer(self, user: UUID, plan_id: str) -> Customer:
+        customer = Customer(user)
         customer.session = (await self.shop.checkout(customer.user, plan_id))["session_id"]
         customer.stripe_id = (await self._get(f"checkout/sessions/{customer.session}"))["customer"]
         return customer
@@ -83,6 +85,9 @@ class Stage:
 
     async def _pay(self, customer: Customer, card: str) -> None:
         await self._control(f"checkout/{customer.session}/pay", {"card": card})
+
+    # A trial was offered when the checkout was opened; a card is named for it all the same.
+    _try = _pay
 
     async def _card(self, customer: Customer, card: str) -> None:
         await self._control(f"customers/{customer.stripe_id}/card", {"card": card})
