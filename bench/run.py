@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import events, http, jobs, logins, start
+from bench import billing, events, http, jobs, logins, start
 from bench.board import Figure, markdown_of, table_of
 from bench.peers import measure as peers
 from bench.settings import Settings
@@ -20,6 +20,7 @@ BENCHES: dict[str, Callable[[Settings], list[Figure]]] = {
     "http": http.measure,
     "events": events.measure,
     "jobs": jobs.measure,
+    "billing": billing.measure,
     "logins": logins.measure,
     "start": start.measure,
     "peers": peers.measure,

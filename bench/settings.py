@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`runs` of `seconds` for rates; `events`, `jobs` and `samples` for what is counted instead."""
+    """`runs` of `seconds` for rates; `events`, `jobs`, `samples` and `subscriptions` for what is counted instead."""
 
     runs: int = 5
     seconds: float = 2
     events: int = 3000
     jobs: int = 1000
     samples: int = 200
+    subscriptions: int = 10_000
 
 
-QUICK = Settings(runs=1, seconds=0.2, events=50, jobs=20, samples=5)
+QUICK = Settings(runs=1, seconds=0.2, events=50, jobs=20, samples=5, subscriptions=10)

@@ -64,7 +64,7 @@ async def open_parts(runtime: Runtime) -> AsyncIterator[BillingParts]:
     async with open_gateway(settings) as gateway:
         await database.open()
         parts = BillingParts(settings, gateway, database)
-        tasks = (_work(parts), _check_subscription(parts)) if "worker" in runtime.roles else ()
+        tasks = (work_for_ever(parts), _check_subscription(parts)) if "worker" in runtime.roles else ()
         working = [asyncio.create_task(task) for task in tasks]
         try:
             yield parts
@@ -84,7 +84,8 @@ async def _check_subscription(parts: BillingParts) -> None:
         await asyncio.sleep(UNCHECKED_SECONDS)
 
 
-async def _work(parts: BillingParts) -> None:
+async def work_for_ever(parts: BillingParts) -> None:
+    """Work webhooks off as they arrive, and look every second for those that were to be tried again."""
     while True:
         parts.arrived.clear()
         try:

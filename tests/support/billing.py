@@ -32,6 +32,7 @@ class Shop:
     twin: httpx.AsyncClient
     stripe_url: str
     webhook_base: str
+    twin_database: str
 
     async def empty(self) -> None:
         """Both sides forget everything, so that tests can share them; the clock goes on."""
@@ -166,7 +167,7 @@ async def open_shop(*, before: Before | None = None, **settings: Any) -> AsyncIt
                 )
             )
             await stack.enter_async_context(served(svc.app, ours))
-            yield Shop(svc, client, stripe_url, f"http://127.0.0.1:{ours.getsockname()[1]}")
+            yield Shop(svc, client, stripe_url, f"http://127.0.0.1:{ours.getsockname()[1]}", database_url)
 
 
 class _twin_database:  # noqa: N801 - used as a block
