@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from tests.support.billing import Shop
 
 # Parents first. Events, prices and products are nobody's own.
-TABLES = ("billing_customers", "checkouts", "subscriptions", "payments", "payment_attempts")
+TABLES = ("billing_customers", "checkouts", "subscriptions", "payments", "payment_attempts", "invoices")
 SHARED = ("event", "price", "product", "webhook_endpoint")
 STRIPE_ID = re.compile(r"\b(?:cus|cs|sub|si|in|il|inpay|pi|ch|pm|seti|py)_[A-Za-z0-9_]+")
 UUID_TEXT = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
