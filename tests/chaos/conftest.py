@@ -1,3 +1,3 @@
-from tests.support.rabbitmq import clean_broker, rabbitmq
+from tests.support.rabbitmq import broker, clean_broker, rabbitmq
 
-__all__ = ["clean_broker", "rabbitmq"]
+__all__ = ["broker", "clean_broker", "rabbitmq"]

@@ -1,13 +1,10 @@
 """The broker stops, dies or freezes, and so does the database: the outbox fills, and drains in order afterwards."""
 
 import asyncio
-import os
-import signal
 from contextlib import asynccontextmanager
 
 import pytest
 
-from deploy.embedded.rabbitmq import start_rabbitmq
 from shared.events.amqp import AmqpTransport
 from shared.events.broker import Topology
 from shared.events.transport import routes_of
@@ -19,43 +16,6 @@ from tests.support.toy import counter, teller
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
 
 UNSENT = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
-
-
-class Node:
-    """A broker that may be mistreated, and comes back at its old address."""
-
-    def __init__(self, folder):
-        self._folder = folder
-        self._server = start_rabbitmq(folder)
-        self.url = f"{self._server.url}?heartbeat=2"
-
-    def stop(self):
-        self._server.stop()
-
-    def kill(self):
-        self._server.kill()
-
-    def freeze(self):
-        os.killpg(self._server.pid, signal.SIGSTOP)
-
-    def thaw(self):
-        os.killpg(self._server.pid, signal.SIGCONT)
-
-    def start_again(self):
-        self._server = start_rabbitmq(self._folder)
-
-    def end(self):
-        if self._server.is_running():
-            self.thaw()
-        self.stop()
-
-
-@pytest.fixture
-def broker(tmp_path, monkeypatch):
-    monkeypatch.delenv("AMQP_URL", raising=False)
-    node = Node(tmp_path / "node")
-    yield node
-    node.end()
 
 
 async def in_order_once(buses, count):

@@ -202,12 +202,16 @@ class Storm:
 
 
 async def crowd(svc, users, each):
+    """Users with a webhook who order half of their jobs one by one and the other half as a batch."""
     ids = []
     for _ in range(users):
         user_id = someone()
         await grant_plan(svc, user_id, max_running=2)
         async with svc.client(user_id) as client:
-            ids += [job["id"] for job in await asyncio.gather(*(ordered(client, "sleep") for _ in range(each)))]
+            await client.post("/v1/webhook-endpoints", json={"url": "https://example.com/hooks"})
+            batch = await client.post("/v1/jobs/batches", json={"items": [{"tool": "sleep"}] * (each // 2)})
+            ids += [item["id"] for item in batch.json()["items"]]
+            ids += [job["id"] for job in await asyncio.gather(*(ordered(client, "sleep") for _ in range(each // 2)))]
     return ids
 
 
@@ -223,6 +227,11 @@ async def each_ended_once(svc, ids):
         for event in await svc.published(kind)
     ]
     assert sorted(ends) == sorted(f"job/{job_id}" for job_id in ids)
+    batches = [event["subject"] for event in await svc.published("batch.completed")]
+    assert len(batches) == len(set(batches)) == (await svc.rows("SELECT count(*) AS n FROM job_batches"))[0]["n"]
+    told = await svc.rows("SELECT job_id::text, batch_id::text FROM webhook_deliveries")
+    assert sorted(row["job_id"] for row in told if row["job_id"]) == sorted(ids)
+    assert sorted(f"batch/{row['batch_id']}" for row in told if row["batch_id"]) == sorted(batches)
     statuses = await svc.rows("SELECT DISTINCT status FROM jobs WHERE status IN ('PENDING', 'PROCESSING')")
     assert statuses == []
     assert await operator.reconcile(svc.runtime) == []
@@ -256,3 +265,31 @@ async def test_a_database_that_restarts_under_load_loses_and_doubles_nothing(tmp
             await each_ended_once(svc, ids)
     finally:
         server.stop()
+
+
+async def test_several_runners_that_freeze_and_wake_at_random_finish_each_job_once(tmp_path):
+    """SIGSTOP past the lease and SIGCONT in the middle of the others' work: zombies with a mind of their own."""
+    chance = random.Random(11)
+    async with stage(tmp_path) as (svc, start):
+        user_id = someone()
+        await grant_plan(svc, user_id, max_running=4)
+        async with svc.client(user_id) as client:
+            ids = [(await ordered(client, "sleep", options={"seconds": 0.4}))["id"] for _ in range(20)]
+        runners = [await start() for _ in range(3)]
+        async with asyncio.timeout(90):
+            while (await svc.rows("SELECT count(*) AS n FROM job_queue"))[0]["n"]:
+                frozen = chance.choice(runners)
+                frozen.send_signal(signal.SIGSTOP)
+                await asyncio.sleep(chance.uniform(1, 3))
+                frozen.send_signal(signal.SIGCONT)
+                await asyncio.sleep(0.3)
+        lost = await svc.rows("SELECT count(*) AS n FROM job_attempts WHERE outcome = 'LOST'")
+        ends = [event["subject"] for event in await svc.published("job.completed")]
+        assert sorted(ends) == sorted(f"job/{job_id}" for job_id in ids)
+        assert lost[0]["n"] > 0
+        kept = await svc.rows("SELECT key FROM files WHERE purpose = 'result'")
+        async with asyncio.timeout(15):
+            # A zombie sweeps up after itself when it learns that it lost.
+            while set(await svc.runtime.storage.list("results/")) != {row["key"] for row in kept}:
+                await asyncio.sleep(0.2)
+        assert await operator.reconcile(svc.runtime) == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.jobs import operator
 from services.jobs.queue import Queue
-from tests.support.jobs import claim, claimed, grant_plan, ordered, settle, someone
+from tests.support.jobs import PLACE, claim, claimed, grant_plan, ordered, settle, someone
 
 
 async def people(svc, *plans):
@@ -24,18 +24,7 @@ async def people(svc, *plans):
 
 async def place_directly(svc, user_id, number, *, cost=1.0, tool="sleep"):
     """Orders straight through the SQL function, for tests that need thousands of jobs."""
-    await svc.rows(
-        """
-        SELECT jobs_create_v1(
-          jsonb_build_object('id', gen_random_uuid(), 'user_id', %(user)s::text, 'family', 'ai', 'tool', %(tool)s::text,
-            'lane', 'interactive', 'options', '{}'::jsonb, 'input_files', '[]'::jsonb, 'metadata', '{}'::jsonb,
-            'provider', 'local', 'engine_version', '1', 'seed', 1, 'units_held', '{"ai_generations": 1}'::jsonb,
-            'period_start', %(now)s::timestamptz, 'period_end', %(now)s::timestamptz + interval '1 month',
-            'priority', 0, 'retention_days', 7, 'max_attempts', 3),
-          '{"ai_generations": 1000000}', %(cost)s::real, 1, 1000, %(now)s) FROM generate_series(1, %(number)s)
-        """,
-        user=str(user_id), tool=tool, now=svc.clock.now(), cost=cost, number=number,
-    )  # fmt: skip
+    await svc.rows(PLACE, user=str(user_id), tool=tool, now=svc.clock.now(), cost=cost, number=number)
 
 
 async def test_a_newcomer_is_served_next_to_a_whale(svc):

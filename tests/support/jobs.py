@@ -77,6 +77,17 @@ async def ordered(client: httpx.AsyncClient, tool: str = "memes", **body: Any) -
     return response.json()
 
 
+PLACE = """
+    SELECT jobs_create_v1(
+      jsonb_build_object('id', gen_random_uuid(), 'user_id', %(user)s::text, 'family', 'ai', 'tool', %(tool)s::text,
+        'lane', 'interactive', 'options', '{}'::jsonb, 'input_files', '[]'::jsonb, 'metadata', '{}'::jsonb,
+        'provider', 'local', 'engine_version', '1', 'seed', 1, 'units_held', '{"ai_generations": 1}'::jsonb,
+        'period_start', %(now)s::timestamptz, 'period_end', %(now)s::timestamptz + interval '1 month',
+        'priority', 0, 'retention_days', 7, 'max_attempts', 3),
+      '{"ai_generations": 1000000}', %(cost)s::real, 1, 1000, %(now)s) FROM generate_series(1, %(number)s)
+"""
+
+
 async def claim(svc: RunningService, *, worker: str = "by-hand", lease: float = 60, lane: str = LANE) -> Claim | None:
     queue = Queue(svc.runtime.database)
     return await queue.claim(lane, WORK, worker, lease=lease, now=svc.clock.now())

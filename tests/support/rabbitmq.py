@@ -1,5 +1,7 @@
 """One RabbitMQ per test process that needs one; a given AMQP_URL is used instead."""
 
+import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,3 +33,40 @@ async def clean_broker(rabbitmq: RabbitServer) -> RabbitServer:
         for exchange in ("events", "events.dead"):
             await channel.exchange_delete(exchange)
     return rabbitmq
+
+
+class Node:
+    """A broker that may be mistreated, and comes back at its old address."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._server = start_rabbitmq(folder)
+        self.url = f"{self._server.url}?heartbeat=2"
+
+    def stop(self):
+        self._server.stop()
+
+    def kill(self):
+        self._server.kill()
+
+    def freeze(self):
+        os.killpg(self._server.pid, signal.SIGSTOP)
+
+    def thaw(self):
+        os.killpg(self._server.pid, signal.SIGCONT)
+
+    def start_again(self):
+        self._server = start_rabbitmq(self._folder)
+
+    def end(self):
+        if self._server.is_running():
+            self.thaw()
+        self.stop()
+
+
+@pytest.fixture
+def broker(tmp_path, monkeypatch):
+    monkeypatch.delenv("AMQP_URL", raising=False)
+    node = Node(tmp_path / "node")
+    yield node
+    node.end()
