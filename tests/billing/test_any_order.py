@@ -147,8 +147,15 @@ async def test_every_telling_and_a_lost_one_end_alike(stage, beginning, rest, se
         ["pay ok", "dispute dispute", "dispute dispute_win", "cancel later", "wait 31"],
         ["pay ok", "dispute dispute", "dispute dispute_lose"],
         ["try ok", "wait 8", "refund 700"],
+        [
+            *("pay ok", "switch atelier_studio_month_9900", "switch atelier_creator_month_1900", "wait 32"),
+            *("pause", "wait 32", "wait 5", "unpause", "wait 2"),
+        ],
     ],
-    ids=["buy, renew, refund", "fail and recover", "upgrade", "dispute won, cancel", "dispute lost", "trial"],
+    ids=[
+        *("buy, renew, refund", "fail and recover", "upgrade", "dispute won, cancel", "dispute lost", "trial"),
+        "up, down, pause",
+    ],
 )
 async def test_a_told_story_ends_alike_however_it_is_told(stage, story):
     await play(stage, story, [1, 2])

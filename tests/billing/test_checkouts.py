@@ -167,6 +167,14 @@ async def test_a_bank_that_asks_the_buyer_grants_after_the_answer_and_not_before
     assert await status_of(shop, user, checkout) == (("complete", "paid") if outcome == "ok" else ("open", "unpaid"))
 
 
+async def test_a_code_that_leaves_less_than_a_bank_moves_is_a_clear_problem(shop):
+    await promotion(shop, "NEARLY", percent=99)
+    user = await shop.register()
+    async with shop.svc.client(user) as client:
+        answer = await client.post("/v1/billing/checkout", json={"pack_id": "messages-500", "promotion_code": "NEARLY"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "amount_too_small"), answer.text
+
+
 async def test_somebody_elses_checkout_is_not_found(shop):
     user = await shop.register()
     checkout = await shop.checkout(user)

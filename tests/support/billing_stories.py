@@ -115,6 +115,27 @@ class Stage:
             item = {"items[0][id]": row["items"]["data"][0]["id"], "items[0][price]": prices[0]["id"]}
             await self._change(row, {**item, "proration_behavior": "always_invoice"})
 
+    async def _switch(self, customer: Customer, lookup_key: str) -> None:
+        """In the portal: dearer at once, cheaper when the period ends."""
+        row = await self._subscription(customer)
+        prices = (await self._get("prices", **{"lookup_keys[]": lookup_key}))["data"]
+        data = {"customer": customer.stripe_id}
+        opened = await self.shop.twin.post("/twin/stripe/v1/billing_portal/sessions", data=data, headers=KEY)
+        if row is not None and prices:
+            await self.shop.twin.post(opened.json()["url"], data={"subscription": row["id"], "price": prices[0]["id"]})
+
+    async def _pause(self, customer: Customer, _value: str) -> None:
+        row = await self._subscription(customer)
+        if row is not None:
+            until = str(row["items"]["data"][0]["current_period_end"])
+            await self._change(row, {"pause_collection[behavior]": "void", "metadata[paused_from]": until})
+
+    async def _unpause(self, customer: Customer, _value: str) -> None:
+        row = await self._subscription(customer)
+        if row is not None:
+            again = {"pause_collection": "", "metadata[paused_from]": "", "proration_behavior": "none"}
+            await self._change(row, {**again, "billing_cycle_anchor[type]": "now"})
+
     async def _change(self, row: dict[str, Any], data: dict[str, str]) -> None:
         await self.shop.twin.post(f"/twin/stripe/v1/subscriptions/{row['id']}", data=data, headers=KEY)
 
