@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from services.billing.models import LIVE_SUBSCRIPTION, Payment, PaymentAttempt, PlanChange, Subscription, Trial
 from services.billing.repository import BATCH
@@ -44,6 +44,11 @@ async def find_offer(
         PlanChange.proration_date >= max(since, row.period_start),
     )
     return await session.scalar(offered.order_by(PlanChange.created_at.desc()).limit(1))
+
+
+async def forget_offers(session: WriteSession, before: datetime) -> None:
+    """Nobody can take them up any more."""
+    await session.execute(delete(PlanChange).where(PlanChange.status == "offered", PlanChange.created_at < before))
 
 
 async def list_stuck_changes(session: ReadSession, before: datetime) -> Sequence[PlanChange]:

@@ -8,7 +8,7 @@ from services.billing.models import Subscription
 from services.billing.parts import BillingParts
 from services.billing.tasks import STUCK_AFTER, end_grace, end_lost_subscriptions
 from services.billing.usecases.entitlements import publish_entitlement
-from services.billing.usecases.plan_changes import Changing, carry_out_change
+from services.billing.usecases.plan_changes import OFFER_LASTS, Changing, carry_out_change
 from services.billing.usecases.synchronise import Books, sync_subscription
 from services.billing.usecases.trial_ends import WARNED_BEFORE, warn_of_trial_end
 from services.billing.usecases.webhooks import Sync
@@ -33,6 +33,12 @@ async def finish_changes(runtime: Runtime) -> None:
             await carry_out_change(changing, change)
         except (PaymentDeclined, PlanChangeRefused, PaymentProviderUnavailable) as error:
             log.warning("plan_change_not_finished", change=str(change.id), error=str(error))
+
+
+async def forget_offers(runtime: Runtime) -> None:
+    """Previews leave rows; those that hold no more are deleted."""
+    async with runtime.database.write() as session:
+        await repository_changes.forget_offers(session, runtime.clock.now() - OFFER_LASTS)
 
 
 async def renew_limits(runtime: Runtime) -> None:
@@ -77,6 +83,7 @@ async def _follow(parts: BillingParts, row: Subscription, sync: Sync, now: datet
 
 TIMERS = (
     Every(30, finish_changes),
+    Every(3600, forget_offers),
     *(
         Every(60, task)
         for task in (end_grace, end_lost_subscriptions, end_paid_time, renew_limits, announce_trial_ends)

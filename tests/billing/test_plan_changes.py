@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from services.billing.tasks_subscription import finish_changes, renew_limits
+from services.billing.tasks_subscription import finish_changes, forget_offers, renew_limits
+from services.billing.usecases.invariants import find_violations
 from shared.ids import new_id
 
 
@@ -270,3 +271,42 @@ async def test_nobody_changes_somebody_elses_plan(shop):
     await with_plan(shop)
     other = new_id()
     assert (await preview(shop, other)).json()["code"] == "no_subscription"
+
+
+async def test_an_offer_that_holds_no_more_is_forgotten_and_the_change_is_priced_anew(shop):
+    user = await with_plan(shop)
+    offered = (await preview(shop, user)).json()
+    await forget_offers(shop.svc.runtime)
+    assert len(await shop.svc.rows("SELECT 1 FROM plan_changes")) == 1
+    await shop.advance(10)
+    await forget_offers(shop.svc.runtime)
+    assert await shop.svc.rows("SELECT 1 FROM plan_changes") == []
+    assert (await change(shop, user)).status_code == 200
+    assert (await shop.payments(user))[0]["amount"] < offered["amount_due"]
+
+
+async def test_while_stripe_is_away_a_preview_says_so(shop):
+    user = await with_plan(shop)
+    await shop.checkout(await shop.register(), "viral")
+    await shop.control("faults", method="POST", path="/v1/invoices/create_preview", kind="500", times=3)
+    answer = await preview(shop, user)
+    assert (answer.status_code, answer.json()["code"]) == (503, "payment_provider_unavailable")
+
+
+@pytest.mark.parametrize(
+    ("invariant", "corruption"),
+    [
+        ("charged_otherwise_than_offered", "amount_due = amount_due + 1"),
+        ("plan_change_stuck", "status = 'begun', updated_at = updated_at - interval '2 days'"),
+    ],
+)
+async def test_a_change_that_got_stuck_or_cost_something_else_raises_exactly_its_alarm(shop, invariant, corruption):
+    user = await with_plan(shop)
+    await preview(shop, user)
+    await change(shop, user)
+    async with shop.svc.runtime.database.read() as session:
+        assert await find_violations(session, now=shop.svc.clock.now()) == []
+    await shop.svc.rows(f"UPDATE plan_changes SET {corruption} RETURNING 1")
+    async with shop.svc.runtime.database.read() as session:
+        found = await find_violations(session, now=shop.svc.clock.now())
+    assert [violation.invariant for violation in found] == [invariant]

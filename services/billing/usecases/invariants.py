@@ -15,8 +15,17 @@ _RULES = {
     "paid_without_access": """
         SELECT s.id::text FROM subscriptions s JOIN billing_customers c USING (user_id)
          WHERE s.status IN ('active', 'trialing') AND c.entitlement->>'plan_id' IS DISTINCT FROM s.plan_id
+           AND (s.paused_from IS NULL OR s.paused_from > :now)
            AND NOT EXISTS (SELECT FROM payments p WHERE p.stripe_subscription_id = s.stripe_subscription_id
                                                     AND p.dispute_state IN ('needs_response', 'under_review', 'lost'))
+    """,
+    "plan_change_stuck": """
+        SELECT id::text FROM plan_changes WHERE status = 'begun' AND updated_at < :now - interval '1 day'
+    """,
+    "charged_otherwise_than_offered": """
+        SELECT c.id::text FROM plan_changes c JOIN subscriptions s ON s.id = c.subscription_id
+          JOIN payments p ON p.stripe_subscription_id = s.stripe_subscription_id AND p.prorated_at = c.proration_date
+         WHERE c.status = 'done' AND c.amount_due > 0 AND p.amount <> c.amount_due
     """,
     "access_without_subscription": """
         SELECT c.user_id::text FROM billing_customers c
