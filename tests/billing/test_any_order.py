@@ -43,7 +43,11 @@ def schedules(count):
 
 @pytest.fixture(scope="module")
 async def stage():
-    async with open_shop() as shop, httpx.AsyncClient(base_url=str(shop.webhook_base)) as web:
+    # A dozen customers act at once, on a machine that may be busy: nobody gives up waiting.
+    async with (
+        open_shop(stripe_timeout_seconds=60) as shop,
+        httpx.AsyncClient(base_url=shop.webhook_base, timeout=60) as web,
+    ):
         yield Stage(shop, web)
 
 

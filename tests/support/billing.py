@@ -152,7 +152,7 @@ async def open_shop(*, before: Before | None = None, **settings: Any) -> AsyncIt
             )
             await stack.enter_async_context(served(twin, stripes, lifespan="on"))
             client = await stack.enter_async_context(
-                httpx.AsyncClient(base_url=stripe_url.removesuffix("/twin/stripe"))
+                httpx.AsyncClient(base_url=stripe_url.removesuffix("/twin/stripe"), timeout=60)
             )
             if before:
                 await before(client)

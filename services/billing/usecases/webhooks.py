@@ -70,22 +70,28 @@ HANDLED: dict[str, Sync] = {
     "checkout.session.expired": sync_session,
     "checkout.session.async_payment_succeeded": sync_session,
     "checkout.session.async_payment_failed": sync_session,
-    "payment_intent.processing": sync_intent,
+    **{
+        f"payment_intent.{event}": sync_intent
+        for event in ("processing", "requires_action", "succeeded", "payment_failed", "canceled")
+    },
     "invoice.finalized": sync_invoice,
     "invoice.paid": sync_invoice,
     "invoice.payment_failed": sync_invoice,
     "invoice.payment_action_required": sync_invoice,
     "invoice.voided": sync_invoice,
     "invoice.marked_uncollectible": sync_invoice,
+    "invoice.overdue": sync_invoice,
     "customer.subscription.created": sync_subscription,
     "customer.subscription.updated": sync_subscription,
     "customer.subscription.deleted": sync_subscription,
     "customer.subscription.paused": sync_subscription,
     "customer.subscription.resumed": sync_subscription,
+    "customer.subscription.pending_update_applied": sync_subscription,
+    "customer.subscription.pending_update_expired": sync_subscription,
     "customer.subscription.trial_will_end": warn_of_trial_end,
     **{
         f"subscription_schedule.{event}": sync_schedule
-        for event in ("created", "updated", "released", "completed", "canceled", "aborted")
+        for event in ("created", "updated", "released", "completed", "canceled", "aborted", "expiring")
     },
     "refund.created": sync_refund,
     "refund.updated": sync_refund,
