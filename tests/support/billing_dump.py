@@ -38,6 +38,10 @@ _DISPUTES = """
      WHERE p.user_id = %(user)s ORDER BY d.amount
 """
 _CHECKOUTS = "SELECT plan_id, interval, status FROM checkouts WHERE user_id = %(user)s ORDER BY created_at"
+_GRANTS = """
+    SELECT pack_id, metric, amount, taken_back, is_frozen, expires_at FROM grants
+     WHERE user_id = %(user)s ORDER BY metric, amount, taken_back
+"""
 _TOLD = """
     SELECT type, count(*) AS times FROM outbox
      WHERE envelope->'data'->>'user_id' = %(user)s::text AND type = ANY(%(types)s) GROUP BY type ORDER BY type
@@ -62,6 +66,7 @@ async def dump_of(shop: Shop, user: UUID) -> dict[str, Any]:
         "refunds": _REFUNDS,
         "disputes": _DISPUTES,
         "checkouts": _CHECKOUTS,
+        "grants": _GRANTS,
         "last_words": _LAST_WORDS,
     }
     dump = {name: await shop.svc.rows(query, user=user) for name, query in parts.items()}
@@ -69,6 +74,7 @@ async def dump_of(shop: Shop, user: UUID) -> dict[str, Any]:
     return {
         **dump,
         "told": await shop.svc.rows(_TOLD, user=user, types=list(TOLD_ONCE)),
+        "granted": sorted((grant["metric"], grant["amount"]) for grant in entitlement["grants"]),
         "rights": (entitlement["plan_id"], entitlement["status"], entitlement["limits"]),
         "rights_told": (last["plan_id"], last["status"], last["limits"]),
     }
