@@ -6,6 +6,7 @@ import pytest
 
 from services.billing.tasks_subscription import finish_changes, forget_offers, renew_limits
 from services.billing.usecases.invariants import find_violations
+from shared.contracts.accounts import UserDisabled
 from shared.ids import new_id
 
 
@@ -166,8 +167,9 @@ async def test_a_declined_upgrade_changes_nothing_and_can_be_tried_again_with_an
 
 async def test_an_upgrade_that_the_bank_wants_confirmed_says_so_and_changes_nothing(shop):
     user = await with_plan(shop, card="renewal_3ds")
-    answer = await change(shop, user)
-    assert (answer.status_code, answer.json()["code"]) == (402, "payment_action_required")
+    for _ in range(2):
+        answer = await change(shop, user, key="up")
+        assert (answer.status_code, answer.json()["code"]) == (402, "payment_action_required")
     assert (await shop.entitlement(user))["plan_id"] == "creator"
 
 
@@ -310,3 +312,41 @@ async def test_a_change_that_got_stuck_or_cost_something_else_raises_exactly_its
     async with shop.svc.runtime.database.read() as session:
         found = await find_violations(session, now=shop.svc.clock.now())
     assert [violation.invariant for violation in found] == [invariant]
+
+
+async def test_what_stripe_refuses_is_told_and_told_again_to_the_same_key(shop):
+    user = await with_plan(shop)
+    await shop.checkout(await shop.register(), "viral")
+    [price] = await shop.svc.rows("SELECT stripe_price_id AS id FROM prices WHERE lookup_key LIKE 'atelier_viral_%%'")
+    await shop.stripe("POST", f"prices/{price['id']}", active="false")
+    assert (await preview(shop, user)).json()["code"] == "plan_change_refused"
+    for _ in range(2):
+        answer = await change(shop, user, key="up")
+        assert (answer.status_code, answer.json()["code"]) == (409, "plan_change_refused")
+        assert "inactive" in answer.json()["detail"]
+    assert len(await shop.payments(user)) == 1
+
+
+async def test_a_change_begun_before_stripe_came_to_refuse_it_ends_as_failed(shop):
+    user = await with_plan(shop)
+    await shop.control("faults", method="POST", path="/v1/subscriptions/*", kind="500", times=6)
+    assert (await change(shop, user)).status_code == 503
+    shop.svc.clock.advance(600)
+    await finish_changes(shop.svc.runtime)
+    assert await shop.svc.rows("SELECT status FROM plan_changes") == [{"status": "begun"}]
+    customer = (await shop.payments(user))[0]["stripe_customer_id"]
+    await shop.control(f"customers/{customer}/card", card="declined")
+    await finish_changes(shop.svc.runtime)
+    assert await shop.svc.rows("SELECT status FROM plan_changes") == [{"status": "failed"}]
+    assert (await subscription(shop, user))["plan_id"] == "creator"
+
+
+async def test_who_is_locked_out_or_took_the_money_back_changes_nothing(shop):
+    user = await with_plan(shop)
+    intent = (await shop.payments(user))[0]["stripe_payment_intent_id"]
+    await shop.control(f"payments/{intent}/dispute")
+    await shop.settle()
+    answer = await change(shop, user)
+    assert (answer.json()["code"], answer.json()["subscription_status"]) == ("subscription_not_active", "frozen")
+    await shop.svc.receive(UserDisabled(user_id=user, reason="spam"))
+    assert (await change(shop, user)).json()["code"] == "account_disabled"

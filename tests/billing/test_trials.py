@@ -212,3 +212,44 @@ async def test_a_card_added_in_the_portal_before_the_trial_ends_keeps_the_plan(c
     await cardless.advance(3)
     assert (await subscription(cardless, user))["status"] == "active"
     assert (await cardless.payments(user))[0]["amount"] == 3900
+
+
+async def test_who_paid_before_there_were_trials_and_who_is_not_known_yet_gets_none(shop):
+    user, stranger = await shop.register(), new_id()
+    await try_plan(shop, user)
+    await shop.advance(15)
+    async with shop.svc.client(user) as client:
+        await client.post("/v1/billing/subscription/cancel", json={"at_period_end": False})
+    await shop.settle()
+    await shop.svc.rows("DELETE FROM trials RETURNING 1")
+    for someone in (user, stranger):
+        await shop.checkout(someone)
+    rows = await shop.svc.rows("SELECT trial_days FROM checkouts ORDER BY created_at DESC LIMIT 2")
+    assert [row["trial_days"] for row in rows] == [0, 0]
+
+
+async def test_a_trial_paid_on_a_page_that_was_replaced_is_the_persons_one_trial(shop):
+    user, again = await register(shop, "ada"), await register(shop, "ada")
+    await shop.control("faults", method="POST", path="/v1/checkout/sessions/*/expire", kind="500", times=3)
+    first = await shop.checkout(user, "creator")
+    async with shop.svc.client(user) as client:
+        await client.post("/v1/billing/checkout", json={"plan_id": "viral", "interval": "month"})
+    await shop.pay(first["session_id"])
+    await shop.settle()
+    assert (await subscription(shop, user))["status"] == "trialing"
+    assert (await shop.svc.rows("SELECT started_at IS NOT NULL AS had FROM trials")) == [{"had": True}]
+    await shop.checkout(again)
+    [mine] = await shop.svc.rows("SELECT trial_days FROM checkouts WHERE user_id = %(user)s", user=again)
+    assert mine == {"trial_days": 0}
+
+
+async def test_while_stripe_is_away_the_end_of_a_trial_is_told_later(shop):
+    user = await shop.register()
+    await try_plan(shop, user)
+    await shop.control("delivery", drop=True)
+    await shop.control("clock/advance", seconds=12 * 86400)
+    await shop.control("faults", method="GET", path="/v1/subscriptions/*", kind="500", times=3)
+    await announce_trial_ends(shop.svc.runtime)
+    assert await told(shop, "subscription.trial_ending") == []
+    await announce_trial_ends(shop.svc.runtime)
+    assert len(await told(shop, "subscription.trial_ending")) == 1

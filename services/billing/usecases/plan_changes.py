@@ -32,6 +32,7 @@ from services.billing.stripe_objects import PreviewLine
 from services.billing.usecases.checkout import ensure_price
 from services.billing.usecases.synchronise import Books, sync_invoice, sync_subscription
 from shared.database import Database, ReadSession, WriteSession
+from shared.errors import Problem
 from shared.idempotency import IdempotencyKeyReused
 from shared.ids import new_id
 from shared.logging import get_logger
@@ -176,7 +177,7 @@ async def change_plan(changing: Changing, order: ChangeOrder) -> bool:
     if change.status == "done":
         return True
     if change.status == "failed":
-        raise PaymentDeclined(change.error)
+        raise _refused_before(change)
     await carry_out_change(changing, change)
     return False
 
@@ -214,15 +215,25 @@ async def carry_out_change(changing: Changing, change: PlanChange) -> None:
     try:
         invoice_id = await _tell_stripe(changing, row, change)
     except StripeRefused as refusal:
-        await _record_failure(changing, change, refusal)
-        if isinstance(refusal, StripeDeclined):
-            raise PaymentDeclined(str(refusal), code=_code_of(refusal)) from refusal
-        raise PlanChangeRefused(str(refusal)) from refusal
+        problem = _problem_of(refusal)
+        await _record_failure(changing, change, problem)
+        raise problem from refusal
     await finish_change(changing, row, change, invoice_id)
 
 
-def _code_of(refusal: StripeDeclined) -> str | None:
-    return "payment_action_required" if refusal.reason == "authentication_required" else None
+def _problem_of(refusal: StripeRefused) -> PaymentDeclined | PlanChangeRefused:
+    if not isinstance(refusal, StripeDeclined):
+        return PlanChangeRefused(str(refusal))
+    needs_action = refusal.reason == "authentication_required"
+    return PaymentDeclined(str(refusal), code="payment_action_required" if needs_action else None)
+
+
+def _refused_before(change: PlanChange) -> PaymentDeclined | PlanChangeRefused:
+    """The answer that the same request got before."""
+    code, _, detail = (change.error or "").partition(": ")
+    if code == PlanChangeRefused.code:
+        return PlanChangeRefused(detail)
+    return PaymentDeclined(detail, code=code)
 
 
 async def _tell_stripe(changing: Changing, row: Subscription, change: PlanChange) -> str | None:
@@ -242,10 +253,11 @@ async def _tell_stripe(changing: Changing, row: Subscription, change: PlanChange
     return await gateway.change_price(row.stripe_subscription_id, price_id, at=at, key=key)
 
 
-async def _record_failure(changing: Changing, change: PlanChange, refusal: StripeRefused) -> None:
+async def _record_failure(changing: Changing, change: PlanChange, problem: Problem) -> None:
     async with changing.database.write() as session:
         stored = await changes.lock_plan_change(session, change.id)
-        stored.status, stored.error, stored.updated_at = "failed", str(refusal), changing.database.clock.now()
+        stored.status, stored.error = "failed", f"{problem.code}: {problem.detail}"
+        stored.updated_at = changing.database.clock.now()
 
 
 async def finish_change(changing: Changing, row: Subscription, change: PlanChange, invoice_id: str | None) -> None:
