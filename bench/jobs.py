@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from bench.board import Figure
 from bench.settings import Settings
 from shared.ids import new_id
-from tests.support.jobs import claim, grant_plan, jobs_service, settle
+from tests.support.jobs import PLACE, claim, grant_plan, jobs_service, settle
 from tests.support.postgres import throwaway_server
 from tests.support.services import RunningService
 
@@ -30,15 +30,6 @@ PLAIN_CLAIM = """
 """
 PLAIN_SETTLE = "UPDATE plain_jobs SET status = 'COMPLETED', ended_at = now() WHERE id = %s"
 PLAIN_PLACE = "INSERT INTO plain_jobs (options) VALUES (%s)"
-PLACE = """
-    SELECT jobs_create_v1(
-      jsonb_build_object('id', gen_random_uuid(), 'user_id', %(user)s::text, 'family', 'ai', 'tool', 'memes',
-        'lane', 'interactive', 'options', '{}'::jsonb, 'input_files', '[]'::jsonb, 'metadata', '{}'::jsonb,
-        'provider', 'local', 'engine_version', '1', 'seed', 1, 'units_held', '{"ai_generations": 1}'::jsonb,
-        'period_start', %(now)s::timestamptz, 'period_end', %(now)s::timestamptz + interval '1 month',
-        'priority', 0, 'retention_days', 7, 'max_attempts', 3),
-      '{"ai_generations": 1000000}', 1::real, 1, 100000, %(now)s)
-"""
 
 
 def measure(settings: Settings) -> list[Figure]:
@@ -51,14 +42,14 @@ async def _measure(settings: Settings) -> list[Figure]:
     work = Figure("J", f"claim and settle, {WORKERS} workers", "jobs/s", plain, 0.5)
     orders = Figure("J4", "durable orders, one by one, c1", "jobs/s", "plain INSERT, c1", 0.4)
     async with jobs_service() as service:
-        await _statement(service, PLAIN)
+        await statement(service, PLAIN)
         tenants = [new_id() for _ in range(TENANTS)]
         for tenant in tenants:
             await grant_plan(service, tenant, max_running=WORKERS)
         for _ in range(settings.runs):
             orders.add(await _place(service, tenants, settings.jobs), await _place_plainly(service, settings.jobs))
-            ours = await _rate(settings.jobs, lambda: _one_of_ours(service))
-            theirs = await _rate(settings.jobs, lambda: _one_plain(service))
+            ours = await rate(settings.jobs, WORKERS, lambda: one_of_ours(service))
+            theirs = await rate(settings.jobs, WORKERS, lambda: one_plain(service))
             work.add(ours, theirs)
     return [work, orders]
 
@@ -72,7 +63,8 @@ async def orders_a_second(count: int) -> float:
         return await _place(service, tenants, count)
 
 
-async def _rate(count: int, work: Callable[[], Awaitable[None]]) -> float:
+async def rate(count: int, workers: int, work: Callable[[], Awaitable[None]]) -> float:
+    """Times a second that so many workers together do the work."""
     left = iter(range(count))
 
     async def worker() -> None:
@@ -80,18 +72,18 @@ async def _rate(count: int, work: Callable[[], Awaitable[None]]) -> float:
             await work()
 
     began = time.perf_counter()
-    await asyncio.gather(*(worker() for _ in range(WORKERS)))
+    await asyncio.gather(*(worker() for _ in range(workers)))
     return count / (time.perf_counter() - began)
 
 
-async def _one_of_ours(service: RunningService) -> None:
+async def one_of_ours(service: RunningService) -> None:
     held = await claim(service)
     if held is None:
         raise RuntimeError("the queue gave nothing although jobs wait")
     await settle(service, held)
 
 
-async def _one_plain(service: RunningService) -> None:
+async def one_plain(service: RunningService) -> None:
     async with service.runtime.database.pool.connection() as connection:
         row: Any = await (await connection.execute(PLAIN_CLAIM)).fetchone()
         await connection.execute(PLAIN_SETTLE, (row["id"],))
@@ -99,7 +91,8 @@ async def _one_plain(service: RunningService) -> None:
 
 async def _place(service: RunningService, tenants: list[Any], count: int) -> float:
     async def order(connection: AsyncConnection[Any], number: int) -> None:
-        values = {"user": str(tenants[number % TENANTS]), "now": service.clock.now()}
+        user = str(tenants[number % TENANTS])
+        values = {"user": user, "tool": "memes", "now": service.clock.now(), "cost": 1.0, "number": 1}
         await connection.execute(PLACE, values)
 
     return await _one_by_one(service, count, order)
@@ -122,6 +115,6 @@ async def _one_by_one(
         return count / (time.perf_counter() - began)
 
 
-async def _statement(service: RunningService, statements: str) -> None:
+async def statement(service: RunningService, statements: str) -> None:
     async with service.runtime.database.pool.connection() as connection:
         await connection.execute(statements.encode())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, backlog=2000)
 class Settings:
     """`runs` of `seconds` for rates; `events`, `jobs`, `samples` and `subscriptions` for what is counted instead."""
 
@@ -12,7 +12,8 @@ class Settings:
     events: int = 3000
     jobs: int = 1000
     samples: int = 200
+    backlog: int = 150_000
     subscriptions: int = 10_000
 
 
-QUICK = Settings(runs=1, seconds=0.2, events=50, jobs=20, samples=5, subscriptions=10)
+QUICK = Settings(runs=1, seconds=0.2, events=50, jobs=20, samples=5, backlog=2000, subscriptions=10)
