@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True, backlog=2000)
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`runs` of `seconds` for rates; `events`, `jobs`, `samples` and `subscriptions` for what is counted instead."""
 
