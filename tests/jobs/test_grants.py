@@ -147,7 +147,8 @@ async def test_parallel_orders_spend_exactly_what_plan_and_grants_hold(svc, clie
 async def test_two_periods_that_meet_take_turns_at_a_grant(svc, client, user_id):
     """One transaction has drawn and not committed when the other asks: it waits, and finds what is left."""
     extra = grant(svc, 10, days=90)
-    await grant_plan(svc, user_id, limits={"images": 1}, grants=[extra])
+    await grant_plan(svc, user_id, limits={"images": 0}, grants=[extra])
+    await spend(svc, client, 1)
     cover = "SELECT usage_cover_v1(%s, 'images', 0, 6, %s) AS drawn"
     values, pool = (user_id, svc.clock.now()), svc.runtime.database.pool
     async with pool.connection() as ending, pool.connection() as beginning:
@@ -156,7 +157,7 @@ async def test_two_periods_that_meet_take_turns_at_a_grant(svc, client, user_id)
             other = asyncio.create_task(beginning.execute(cover, values))
             done, _ = await asyncio.wait([other], timeout=0.3)
             assert not done
-        assert (await (await other).fetchone())["drawn"] == 4
+        assert (await (await other).fetchone())["drawn"] == 3
     assert await draws(svc) == {extra.grant_id: 10}
 
 
