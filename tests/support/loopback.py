@@ -10,6 +10,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 
+# Clients drop an idle connection after five seconds, as the server would by default: at times, both at once.
+OPTIONS: dict[str, Any] = {"lifespan": "off", "log_config": None, "access_log": False, "timeout_keep_alive": 75}
+
+
 def listening_socket() -> socket.socket:
     """A socket bound to a free port; binding before serving means that nobody can take the port in between."""
     # Only a socket that says TCP gets TCP_NODELAY from asyncio; without it answers wait 40 ms for an acknowledgement.
@@ -22,7 +26,7 @@ def listening_socket() -> socket.socket:
 @asynccontextmanager
 async def served(app: ASGIApp, bound: socket.socket, **options: Any) -> AsyncIterator[str]:
     """Serve the app on the socket for the length of the block, with these options of uvicorn; yields its base URL."""
-    configuration = uvicorn.Config(app, **{"lifespan": "off", "log_config": None, "access_log": False, **options})
+    configuration = uvicorn.Config(app, **{**OPTIONS, **options})
     server = uvicorn.Server(configuration)
     # The test's own signal handlers stay; the block decides when the server ends.
     serving = asyncio.create_task(server._serve([bound]))
