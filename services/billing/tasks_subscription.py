@@ -11,7 +11,7 @@ from services.billing.usecases.entitlements import publish_entitlement
 from services.billing.usecases.plan_changes import OFFER_LASTS, Changing, carry_out_change
 from services.billing.usecases.synchronise import Books, sync_subscription
 from services.billing.usecases.trial_ends import WARNED_BEFORE, warn_of_trial_end
-from services.billing.usecases.webhooks import Sync
+from services.billing.usecases.webhooks import Sync, forget_webhooks
 from shared.logging import get_logger
 from shared.runtime import Runtime
 from shared.timers import Every
@@ -84,6 +84,7 @@ async def _follow(parts: BillingParts, row: Subscription, sync: Sync, now: datet
 TIMERS = (
     Every(30, finish_changes),
     Every(3600, forget_offers),
+    Every(3600, forget_webhooks),
     *(
         Every(60, task)
         for task in (end_grace, end_lost_subscriptions, end_paid_time, renew_limits, announce_trial_ends)

@@ -8,7 +8,9 @@ import time
 
 import pytest
 import stripe
+from prometheus_client import REGISTRY
 
+from services.billing.usecases.webhooks import forget_webhooks
 from shared.ids import new_id
 from tests.support.billing import WEBHOOK_SECRET, open_shop
 
@@ -64,6 +66,27 @@ async def test_a_forged_webhook_is_refused_and_not_stored(shop, forge):
         answer = await client.post(PATH, content=body, headers=headers)
     assert answer.status_code == 400
     assert await stored(shop) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "body", "secret"),
+    [
+        ("signature", event(), "whsec_other"),
+        ("body", b"[]", WEBHOOK_SECRET),
+        ("mode", event(livemode=True), WEBHOOK_SECRET),
+    ],
+    ids=["signature", "body", "mode"],
+)
+async def test_a_refused_webhook_leaves_a_counter_and_a_clear_problem(shop, reason, body, secret):
+    before = refused(reason)
+    async with shop.svc.client() as client:
+        answer = await client.post(PATH, content=body, headers=signed(body, secret=secret))
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_webhook")
+    assert refused(reason) == before + 1
+
+
+def refused(reason):
+    return REGISTRY.get_sample_value("billing_webhooks_refused_total", {"reason": reason}) or 0
 
 
 @pytest.mark.parametrize(
@@ -151,3 +174,57 @@ async def test_duplicated_shuffled_and_late_webhooks_end_in_the_same_books(shop)
     assert len(await shop.svc.published("payment.paid")) == 2
     assert len(await shop.svc.published("payment.refunded")) == 1
     assert len(await shop.svc.published("subscription.renewed")) == 1
+
+
+async def paid_and_untold(shop):
+    """A purchase that Stripe knows of and we do not: its user and the event that says so."""
+    await shop.control("delivery", drop=True)
+    user = await shop.register()
+    await shop.pay((await shop.checkout(user))["session_id"])
+    [paid] = (await shop.stripe("GET", "events", type="invoice.paid"))["data"]
+    return user, json.dumps(paid).encode()
+
+
+async def test_a_payment_told_twenty_times_at_once_to_several_workers_has_one_effect(shop):
+    user, body = await paid_and_untold(shop)
+    async with shop.svc.client() as client:
+        await asyncio.gather(*(client.post(PATH, content=body, headers=signed(body)) for _ in range(20)))
+    again = json.dumps({**json.loads(body), "id": "evt_another_of_the_same"}).encode()
+    async with shop.svc.client() as client:
+        await client.post(PATH, content=again, headers=signed(again))
+    await asyncio.gather(*(shop.svc.runtime.parts.work_off_webhooks() for _ in range(4)))
+    assert [row["status"] for row in await stored(shop)] == ["PROCESSED", "PROCESSED"]
+    assert [payment["status"] for payment in await shop.payments(user)] == ["PAID"]
+    assert len(await shop.svc.published("payment.paid")) == 1
+    assert len(await shop.svc.published("subscription.activated")) == 1
+
+
+async def test_a_hundred_events_are_answered_while_nobody_works_them_off_and_drained_later(shop):
+    bodies = [event(id=f"evt_{number}") for number in range(100)]
+    async with shop.svc.client() as client:
+        answers = [await client.post(PATH, content=body, headers=signed(body)) for body in bodies]
+    assert {answer.status_code for answer in answers} == {200}
+    assert {row["status"] for row in await stored(shop)} == {"RECEIVED"}
+    assert await shop.svc.runtime.parts.work_off_webhooks() == 100
+    assert {row["status"] for row in await stored(shop)} == {"IGNORED"}
+
+
+async def test_raw_events_are_forgotten_after_sixty_days_and_unfinished_ones_are_not(shop):
+    for number, status in enumerate(("PROCESSED", "IGNORED", "DEAD", "RETRY", "RECEIVED")):
+        for age in (59, 61):
+            body = event(id=f"evt_{number}_{age}")
+            async with shop.svc.client() as client:
+                await client.post(PATH, content=body, headers=signed(body))
+            await shop.svc.rows(
+                "UPDATE webhook_events SET status = %(status)s, received_at = now() - %(age)s * interval '1 day'"
+                " WHERE stripe_event_id = %(id)s RETURNING 1",
+                status=status,
+                age=age,
+                id=f"evt_{number}_{age}",
+            )
+    await forget_webhooks(shop.svc.runtime)
+    left = await shop.svc.rows("SELECT stripe_event_id AS id FROM webhook_events")
+    assert {row["id"] for row in left} == {
+        *(f"evt_{number}_59" for number in range(5)),
+        *(f"evt_{number}_61" for number in (2, 3, 4)),
+    }

@@ -9,7 +9,6 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-
 # Clients drop an idle connection after five seconds, as the server would by default: at times, both at once.
 OPTIONS: dict[str, Any] = {"lifespan": "off", "log_config": None, "access_log": False, "timeout_keep_alive": 75}
 

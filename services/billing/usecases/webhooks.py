@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from prometheus_client import Counter
 from pydantic import ValidationError
 from sqlalchemy import text
 
@@ -29,12 +30,18 @@ from shared.database import Database, WriteSession
 from shared.errors import Conflict
 from shared.ids import new_id
 from shared.logging import get_logger
+from shared.runtime import Runtime
 
 MAX_BODY_BYTES = 1024 * 1024
 LEASE_SECONDS = 60
 # Seconds before each further attempt; after the last one the event is DEAD until an admin replays it.
 RETRY_SECONDS = (1, 5, 30, 120, 600, 1800, 3600, 10800)
 BATCH = 20
+
+# Longer than Stripe keeps an event that could be sent again.
+KEPT_DAYS = 60
+
+REFUSED = Counter("billing_webhooks_refused", "Webhooks that were answered 400 and not stored.", ("reason",))
 
 log = get_logger(__name__)
 
@@ -60,6 +67,11 @@ _FAILED = """
     UPDATE webhook_events SET status = %(status)s, lease_until = NULL, last_error = %(error)s,
            next_attempt_at = now() + %(delay)s * interval '1 second'
      WHERE id = %(id)s AND status = 'PROCESSING' AND attempts = %(attempts)s
+"""
+
+_FORGET = """
+    DELETE FROM webhook_events WHERE status IN ('PROCESSED', 'IGNORED')
+       AND received_at < now() - %(days)s * interval '1 day'
 """
 
 Sync = Callable[[Books, str], Awaitable[object]]
@@ -117,9 +129,14 @@ def read_webhook(
         check_signature(body, signature, secrets, now)
         payload = orjson.loads(body)
         event = EventSnapshot.model_validate(payload)
-    except (BadSignature, orjson.JSONDecodeError, ValidationError) as error:
+    except BadSignature as error:
+        REFUSED.labels("signature").inc()
+        raise BadWebhook from error
+    except (orjson.JSONDecodeError, ValidationError) as error:
+        REFUSED.labels("body").inc()
         raise BadWebhook from error
     if event.livemode != livemode:
+        REFUSED.labels("mode").inc()
         raise BadWebhook("The event is of another mode.")
     return event, payload
 
@@ -195,6 +212,12 @@ async def _retry_later(database: Database, row: dict[str, Any], error: Exception
     values = {"id": row["id"], "attempts": row["attempts"], "status": "DEAD" if dead else "RETRY", "delay": delay}
     async with database.pool.connection() as connection:
         await connection.execute(_FAILED, {**values, "error": f"{type(error).__name__}: {error}"[:1000]})
+
+
+async def forget_webhooks(runtime: Runtime) -> None:
+    """Raw events hold what people typed at Stripe; what was made of them is in our own tables and stays."""
+    async with runtime.database.pool.connection() as connection:
+        await connection.execute(_FORGET, {"days": KEPT_DAYS})
 
 
 async def replay_webhook(session: WriteSession, event_id: UUID) -> WebhookEvent:
