@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli import accounts, billing, bus, develop, jobs, run
+from deploy.cli import accounts, billing, bus, develop, engines, jobs, run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help=__doc__)
 
@@ -12,6 +12,7 @@ app.add_typer(bus.app, name="bus")
 app.add_typer(accounts.app, name="admin")
 app.add_typer(billing.app, name="billing")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(engines.app, name="engines")
 
 
 if __name__ == "__main__":

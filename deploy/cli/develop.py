@@ -11,10 +11,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from deploy.cli.engines import install
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = {
     "requirements.lock": ("pyproject.toml",),
     "requirements-dev.lock": ("pyproject.toml", "--group", "dev"),
+    "requirements-engines.lock": ("--group", "engines", "--constraint", "requirements.lock"),
     "requirements-setup.lock": ("--group", "setup"),
     "requirements-peers.lock": ("--group", "peers"),
 }
@@ -87,6 +90,7 @@ def test(
     wanted = ["fast", "billing"] if fast else suite or [entry.name for entry in SUITES if entry.by_default]
     if unknown := set(wanted) - set(SUITE_NAMES):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: the suites are {', '.join(SUITE_NAMES)}")
+    install()
     failed = [entry.name for entry in SUITES if entry.name in wanted and not _run_suite(entry, context.args)]
     if failed:
         console.print(f"[red]Failed: {', '.join(failed)}[/red]")

@@ -13,6 +13,7 @@ from rich.console import Console
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.embedded.postgres import start_postgres
+from deploy.engines.behind import installing_behind
 from deploy.home import Home
 from deploy.local.platform import Progress, open_platform, prepare
 from shared.logging import configure_logging
@@ -47,7 +48,7 @@ def serve(home: Home, console: Console) -> None:
     with postgres_of(home) as server_url:
         prepare(home, server_url, progress)
         server = _Server(_configuration(home, _Platform(home, progress)), home, console, started)
-        with contextlib.suppress(KeyboardInterrupt):
+        with installing_behind(), contextlib.suppress(KeyboardInterrupt):
             server.run()
     if not server.started:
         raise SystemExit(1)

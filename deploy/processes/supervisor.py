@@ -10,6 +10,7 @@ import httpx
 from rich.console import Console
 
 from deploy.embedded.processes import free_port
+from deploy.engines.behind import installing_behind
 from deploy.gateway.caddy import caddy_command
 from deploy.home import Home
 from deploy.local.platform import TWIN_DATABASE, prepare
@@ -49,7 +50,8 @@ def serve(home: Home, console: Console) -> None:
             seconds = time.monotonic() - started
             console.print(f"[bold green]Atelier is up[/bold green] in {seconds:.1f} s: [bold]{home.public_url}[/bold]")
             console.print(f"[dim]Logs are in {home.folder / 'logs'}. Ctrl-C stops everything.[/dim]")
-            _watch(children, console)
+            with installing_behind():
+                _watch(children, console)
         except (KeyboardInterrupt, Stopped):
             console.print("Stopping")
         finally:

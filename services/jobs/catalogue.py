@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.jobs.engines import TOOLS
+from services.jobs.engines import TOOLS, extras
 from services.jobs.engines.protocol import InvalidInput, Tool
 from services.jobs.errors import InvalidJob, ToolUnavailable, ToolUnknown, field_errors, media_refused
 from services.jobs.providers.configuration import LOCAL, ProviderConfig
@@ -44,7 +44,6 @@ ANNOUNCED = (
     _ai("voiceover", "Voiceover", "Speech from a text.", voiceover_seconds=30),
     _ai("subtitles", "Subtitles", "Captions for a film.", export_seconds=30),
     _studio("video-editor", "Video editor", "Trim, join, crop and caption films.", export_seconds=30),
-    _studio("thumbnail", "Thumbnail", "A cover picture for a film."),
     _studio("gif", "GIF", "A short loop from a film."),
     _studio("audio-mix", "Audio mix", "Voice and music in balance."),
     _studio("background", "Background", "Another background behind a picture's subject."),
@@ -64,6 +63,8 @@ class Catalogue:
         """Raises ToolUnavailable for an announced tool, ToolUnknown for anything else that does not run here."""
         tool = self.shipped.get(tool_id) or self.extra.get(tool_id)
         if tool is not None and tool.family == family:
+            if self.engines_of(tool_id) == (LOCAL,) and not is_available(tool):
+                raise ToolUnavailable(f"{tool.title} can't be used yet. {extras.reason()}")
             return tool
         if any(announced.id == tool_id and announced.family == family for announced in ANNOUNCED):
             raise ToolUnavailable(f"The tool {tool_id} is not available yet.")
@@ -77,15 +78,24 @@ class Catalogue:
                 return tool.family
         raise ToolUnknown("There is no tool with this name.")
 
+    @property
+    def lanes(self) -> frozenset[str]:
+        """The lanes that have tools, be they available yet or not."""
+        local = frozenset(tool.lane for tool in (*self.shipped.values(), *self.extra.values()))
+        return local | {REMOTE} if self.tools_of(REMOTE) else local
+
     def tools_of(self, lane: str) -> list[str]:
-        """Ids of everything a runner of this lane can do."""
+        """Ids of everything a runner of this lane can do now."""
         if lane == REMOTE:
             return sorted({tool for config in self.providers.values() for tool in config.models})
-        return [tool.id for tool in (*self.shipped.values(), *self.extra.values()) if tool.lane == lane]
+        tools = (*self.shipped.values(), *self.extra.values())
+        return [tool.id for tool in tools if tool.lane == lane and is_available(tool)]
 
     def choose_engine(self, tool: Tool, asked: str) -> EngineName:
         """Who is to do the work: the one that was asked for, or the first of the tool's order. Raises InvalidJob."""
         name = self.engines_of(tool.id)[0] if asked == "auto" else asked
+        if name == LOCAL and not is_available(tool):
+            raise InvalidJob.at("engine", "engine_unavailable", extras.reason())
         if name == LOCAL:
             return EngineName(tool.engine_name, tool.engine_version)
         if name not in self.engines_of(tool.id):
@@ -102,6 +112,11 @@ class Catalogue:
 
     def lane_of(self, tool: Tool, engine: EngineName) -> str:
         return REMOTE if engine.provider in self.providers else tool.lane
+
+
+def is_available(tool: Tool) -> bool:
+    """Whether the tool can run here now: its packages may still be on their way."""
+    return not tool.needs_extras or extras.is_ready()
 
 
 def open_catalogue(
@@ -183,15 +198,18 @@ def entries(catalogue: Catalogue) -> list[ToolRead]:
 
 
 def _shown(catalogue: Catalogue, tool: Tool) -> ToolRead:
+    engines = [_engine(catalogue, tool, name) for name in catalogue.engines_of(tool.id)]
+    available = any(engine.available for engine in engines)
     return ToolRead(
         id=tool.id,
         family=tool.family,
         title=tool.title,
         description=tool.description,
         kind=tool.kind,
-        available=True,
+        available=available,
+        reason=None if available else extras.reason(),
         options_schema=tool.options.model_json_schema(),
-        engines=[_engine(catalogue, tool, name) for name in catalogue.engines_of(tool.id)],
+        engines=engines,
         units=tool.units(tool.options()),
         accepts_inputs=tool.accepts_inputs,
         needs_prompt=tool.needs_prompt,
@@ -199,6 +217,8 @@ def _shown(catalogue: Catalogue, tool: Tool) -> ToolRead:
 
 
 def _engine(catalogue: Catalogue, tool: Tool, name: str) -> Engine:
+    if name == LOCAL:
+        return Engine(name=tool.engine_name, version=tool.engine_version, available=is_available(tool))
     engine = catalogue.choose_engine(tool, name)
     return Engine(name=engine.provider, version=engine.version, available=True)
 

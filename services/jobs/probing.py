@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from services.jobs.engines import extras
+from services.jobs.engines.film.probing import KINDS, probe_film
 from services.jobs.engines.media import probe_image
 from services.jobs.engines.protocol import InvalidInput
 
@@ -20,11 +22,18 @@ def main(path: Path, content_type: str) -> dict[str, Any]:
     for kind, bound in limits.items():
         resource.setrlimit(kind, (bound, bound))
     try:
-        described = probe_image(path, content_type)
+        described = _probe(path, content_type)
     except InvalidInput as refused:
         return {"refused": refused.code, "message": refused.message}
     with path.open("rb") as source:
         return {"sha256": hashlib.file_digest(source, "sha256").hexdigest(), "media": described}
+
+
+def _probe(path: Path, content_type: str) -> dict[str, Any]:
+    if content_type not in KINDS:
+        return probe_image(path, content_type)
+    extras.join()
+    return probe_film(path, content_type)
 
 
 if __name__ == "__main__":

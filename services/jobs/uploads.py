@@ -15,7 +15,8 @@ from uuid import UUID
 import orjson
 
 from services.jobs import repository
-from services.jobs.engines import media
+from services.jobs.engines import extras, media
+from services.jobs.engines.film.probing import KINDS
 from services.jobs.errors import (
     FileNotFound,
     MediaUnsupported,
@@ -31,9 +32,13 @@ from shared.database import ReadSession, WriteSession
 from shared.ids import new_id
 from shared.storage import Storage
 
-SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif"}
-
-
+SUFFIXES = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "image/gif": ".gif",
+    **{content_type: suffix for content_type, (suffix, _) in KINDS.items()},
+}
 # The most that one PUT may carry, whatever was announced.
 LARGEST_BODY = 64 * 1024 * 1024
 
@@ -52,11 +57,14 @@ def begin_upload(
     session: WriteSession, settings: JobsSettings, user_id: UUID, announced: Announcement, now: datetime
 ) -> File:
     """Expect a file. Raises UploadTooLarge or MediaUnsupported for what would be refused anyway."""
-    limit = min(settings.upload_max_bytes, media.MAX_BYTES)
+    is_film = announced.content_type in KINDS
+    limit = settings.upload_max_bytes if is_film else min(settings.upload_max_bytes, media.MAX_BYTES)
     if announced.size > limit:
         raise UploadTooLarge(f"A file may have at most {limit} bytes.")
     if announced.content_type not in SUFFIXES:
-        raise MediaUnsupported("Pictures in PNG, JPEG, WebP or GIF can be used.")
+        raise MediaUnsupported("Pictures (PNG, JPEG, WebP, GIF), films (MP4, MOV, WebM) and sound can be used.")
+    if is_film and not extras.is_ready():
+        raise MediaUnsupported(f"Films and sound can't be used yet. {extras.reason()}")
     file_id = new_id()
     file = File(
         id=file_id,
@@ -169,7 +177,11 @@ async def probe(path: Path, content_type: str, seconds: float) -> dict[str, Any]
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={
+            "PATH": os.environ.get("PATH", ""),
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            extras.FOLDER_VARIABLE: str(extras.folder()),
+        },
     )
     try:
         said, _ = await asyncio.wait_for(process.communicate(), seconds)

@@ -20,6 +20,7 @@ from shared.database import ReadSession, WriteSession
 from shared.errors import QuotaExceeded
 from shared.ids import new_id
 
+KIND_NAMES = {"image": "pictures", "video": "films", "audio": "sound"}
 _CREATE = text("""
     SELECT jobs_create_v1(CAST(:job AS jsonb), CAST(:limits AS jsonb), CAST(:cost AS real), CAST(:weight AS real),
                           CAST(:max_running AS int), CAST(:now AS timestamptz))
@@ -119,10 +120,13 @@ async def plan_order(session: ReadSession, desk: Desk, user_id: UUID, order: Ord
     plan = replace(plan, engine=engine, lane=desk.catalogue.lane_of(tool, engine))
     if not order.input_files:
         return plan
-    found = {file.id for file in await repository.list_ready_files(session, user_id, order.input_files)}
+    found = {file.id: file for file in await repository.list_ready_files(session, user_id, order.input_files)}
     for position, file_id in enumerate(order.input_files):
         if file_id not in found:
             raise InvalidJob.at(f"input_files.{position}", "file_not_found", "There is no such file.")
+        if (found[file_id].media or {}).get("kind") not in tool.input_kinds:
+            wanted = " or ".join(KIND_NAMES[kind] for kind in tool.input_kinds)
+            raise InvalidJob.at(f"input_files.{position}", "wrong_kind", f"{tool.title} takes {wanted}.")
     return plan
 
 

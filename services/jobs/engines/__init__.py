@@ -14,11 +14,12 @@ from services.jobs.engines.memes import engine as memes
 from services.jobs.engines.memes import templates
 from services.jobs.engines.protocol import Context, InputFile, InvalidInput, Output, OutputFile, Tool
 from services.jobs.engines.resize import engine as resize
+from services.jobs.engines.thumbnail import engine as thumbnail
 
 __all__ = ["TOOLS", "Context", "InputFile", "InvalidInput", "Output", "OutputFile", "Tool", "warm"]
 
 TOOLS: dict[str, Tool] = {
-    tool.id: tool for tool in (memes.TOOL, images.TOOL, resize.TOOL, collage.TOOL, instagram.TOOL)
+    tool.id: tool for tool in (memes.TOOL, images.TOOL, resize.TOOL, collage.TOOL, instagram.TOOL, thumbnail.TOOL)
 }
 
 

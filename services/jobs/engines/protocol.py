@@ -22,7 +22,7 @@ class InvalidInput(Exception):
 
 @dataclass(frozen=True)
 class InputFile:
-    """A picture the user uploaded; `media` is what `media.probe_image` said about it."""
+    """A file the user uploaded; `media` is what the probe said about it, its `kind` above all."""
 
     path: Path
     media: dict[str, Any] = field(default_factory=dict)
@@ -65,7 +65,8 @@ class Tool:
     """One entry of the catalogue.
 
     `check` raises InvalidInput for a request that `run` would refuse anyway, so that it can be refused
-    before a job is made. `est_seconds` is for one idle core. `accepts_inputs` is the most pictures a run takes.
+    before a job is made. `est_seconds` is for one idle core. `accepts_inputs` is the most files a run takes, and
+    `input_kinds` what they may be. A tool that `needs_extras` runs where the engines' own packages are (see `extras`).
     """
 
     id: str
@@ -83,6 +84,8 @@ class Tool:
     run: Callable[[Context, str | None, Any], Output]
     engine_name: str = "local"
     engine_version: str = "1"
+    input_kinds: tuple[str, ...] = ("image",)
+    needs_extras: bool = False
 
 
 class Retryable(Exception):

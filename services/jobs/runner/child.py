@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from services.jobs.engines import extras
 from services.jobs.engines.protocol import InputFile, InvalidInput, Output, OutputFile, Retryable, Tool
 from services.jobs.runner.processes import die_with_parent
 
@@ -97,6 +98,8 @@ def _work(order: Mapping[str, Any], tools: Mapping[str, Tool], report: Report) -
     inputs = [InputFile(Path(entry["path"]), entry["media"] or {}) for entry in order["inputs"]]
     context = Context(Path(order["folder"]) / "out", order["seed"], inputs, report)
     try:
+        if tool.needs_extras:
+            extras.join()
         output = tool.run(context, order["prompt"], tool.options.model_validate(order["options"]))
         return {"event": "result", **_described(output, context.workdir)}
     except InvalidInput as refused:

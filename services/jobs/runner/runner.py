@@ -31,7 +31,7 @@ _REGISTER = """
     INSERT INTO workers (id, host, boot_id, pid, start_ticks, slots, tools)
     VALUES (%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb)
 """
-_SEEN = "UPDATE workers SET seen_at = now() WHERE id = %s RETURNING draining_at"
+_SEEN = "UPDATE workers SET seen_at = now(), tools = %s WHERE id = %s RETURNING draining_at"
 _NEIGHBOURS = "SELECT id, host, boot_id, pid, start_ticks FROM workers WHERE host = %s AND id <> %s"
 
 log = get_logger(__name__)
@@ -63,7 +63,11 @@ class Runner:
 
     @property
     def slots(self) -> dict[str, int]:
-        return {lane: getattr(self._settings, f"{lane}_slots") for lane in LANES if self._catalogue.tools_of(lane)}
+        return {lane: getattr(self._settings, f"{lane}_slots") for lane in LANES if lane in self._catalogue.lanes}
+
+    @property
+    def _tools(self) -> list[str]:
+        return [tool for lane in self.slots for tool in self._catalogue.tools_of(lane)]
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -96,20 +100,19 @@ class Runner:
                     await connection.execute("DELETE FROM workers WHERE id = %s", (worker_id,))
 
     async def _register(self) -> None:
-        tools = [tool for lane in self.slots for tool in self._catalogue.tools_of(lane)]
         who = self.identity
-        values = (self.id, who.host, who.boot_id, who.pid, who.start_ticks, _json(self.slots), _json(tools))
+        values = (self.id, who.host, who.boot_id, who.pid, who.start_ticks, _json(self.slots), _json(self._tools))
         async with self._database.pool.connection() as connection:
             await connection.execute(_REGISTER, values)
 
     async def _work_lane(self, lane: str, slots: int) -> None:
         """Fill the lane's free slots, then wait for a hint, an end, or the next poll."""
-        tools, work, free = self._catalogue.tools_of(lane), self._wakeups.work, asyncio.Semaphore(slots)
+        work, free = self._wakeups.work, asyncio.Semaphore(slots)
         while not self._draining.is_set():
             await free.acquire()
             await self.workshop.wait_until_ready()
             seen = work.count
-            claim = None if self._draining.is_set() else await self._claim(lane, tools)
+            claim = None if self._draining.is_set() else await self._claim(lane, self._catalogue.tools_of(lane))
             if claim is not None:
                 self._begin(claim, free)
                 continue
@@ -151,7 +154,7 @@ class Runner:
 
     async def _be_seen(self) -> None:
         async with self._database.pool.connection() as connection:
-            row = await (await connection.execute(_SEEN, (self.id,))).fetchone()
+            row = await (await connection.execute(_SEEN, (_json(self._tools), self.id))).fetchone()
         if row and row["draining_at"]:
             self._draining.set()
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from services.jobs.background import running
+from services.jobs.engines.extras import FOLDER_VARIABLE
 from shared.logging import get_logger
 
 LINE_BYTES = 16 * 1024 * 1024
@@ -19,6 +20,8 @@ RESTART_SECONDS = 1
 READY_SECONDS = 60
 # Threads in the warm parent would make its forks unsafe; these libraries start them when they are loaded.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+KEPT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", FOLDER_VARIABLE)
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -107,7 +110,7 @@ class Workshop:
 async def _spawn(extra_tools: str) -> asyncio.subprocess.Process:
     command = [sys.executable, "-m", "services.jobs.runner.zygote", *([extra_tools] if extra_tools else [])]
     # What the environment holds of secrets is none of the engines' business.
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     environment = {**kept, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return await asyncio.create_subprocess_exec(
         *command,
