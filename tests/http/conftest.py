@@ -30,6 +30,8 @@ def objects(owner):
     payment = eventually("the payment", lambda: owner.get("/v1/billing/payments")["items"])[0]
     file_id = upload(owner, "photo.png", picture())
     job = owner.post("/v1/ai/jobs", {"tool": "memes", "prompt": "a | b", "input_files": [file_id]}, expect=202)
+    batch = owner.post("/v1/jobs/batches", {"items": [{"tool": "memes", "prompt": "c | d"}]}, expect=202)
+    hook = {"url": "https://studio.example/hooks", "events": ["batch.completed"]}
     conversation = owner.post("/v1/chat/sessions", {}, expect=201)["session"]
     said = {"client_message_id": str(uuid4()), "content": "How do I cancel?"}
     answered = owner.post(f"/v1/chat/sessions/{conversation['id']}/messages", said, expect=202)
@@ -42,6 +44,8 @@ def objects(owner):
         "payment": payment["id"],
         "upload": file_id,
         "job": job["id"],
+        "batch": batch["id"],
+        "endpoint": owner.post("/v1/webhook-endpoints", hook, expect=201)["id"],
         "conversation": conversation["id"],
         "message": answered["assistant_message"]["id"],
         "topic": topic["id"],

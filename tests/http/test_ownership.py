@@ -25,6 +25,8 @@ MINE = {
     "/v1/billing/payments/{payment_id}": "payment",
     "/v1/uploads/{file_id}": "upload",
     "/v1/jobs/{job_id}": "job",
+    "/v1/jobs/batches/{batch_id}": "batch",
+    "/v1/webhook-endpoints/{endpoint_id}": "endpoint",
     "/v1/chat/sessions/{session_id}": "conversation",
     "/v1/chat/messages/{message_id}": "message",
 }
