@@ -109,8 +109,8 @@ async def play(stage, story, seeds):
     await stage.close()
     expected = comparable(await dump_of(stage.shop, prompt.user))
     for number, customer in enumerate(others):
-        assert comparable(await dump_of(stage.shop, customer.user)) == expected, f"schedule {number}"
-    assert comparable(await dump_of(stage.shop, deaf.user)) == expected, "reconciled"
+        assert comparable(await dump_of(stage.shop, customer.user)) == expected, f"{story}, schedule {number}"
+    assert comparable(await dump_of(stage.shop, deaf.user)) == expected, f"{story}, reconciled"
 
 
 # The same stories each time: what fails here fails everywhere. Shrinking one would take longer than the test may.
