@@ -151,13 +151,22 @@ async def test_every_telling_and_a_lost_one_end_alike(stage, beginning, rest, se
         ["pay ok", "dispute dispute", "dispute dispute_win", "cancel later", "wait 31"],
         ["pay ok", "dispute dispute", "dispute dispute_lose"],
         ["try ok", "wait 8", "refund 700"],
+        ["pay delayed", "card declined", "wait 8", "upgrade atelier_studio_month_9900", "cancel now"],
         [
             *("pay ok", "switch atelier_studio_month_9900", "switch atelier_creator_month_1900", "wait 32"),
             *("pause", "wait 32", "wait 5", "unpause", "wait 2"),
         ],
     ],
     ids=[
-        *("buy, renew, refund", "fail and recover", "upgrade", "dispute won, cancel", "dispute lost", "trial"),
+        *(
+            "buy, renew, refund",
+            "fail and recover",
+            "upgrade",
+            "dispute won, cancel",
+            "dispute lost",
+            "trial",
+            "overdue end",
+        ),
         "up, down, pause",
     ],
 )

@@ -131,7 +131,7 @@ def _copy(row: Subscription, snapshot: SubscriptionSnapshot, now: datetime) -> N
         row.plan_id, row.interval = plan
     if row.status == "past_due":
         row.past_due_since = row.past_due_since or now
-    elif row.status in {"active", "trialing"}:
+    elif row.status in {"active", "trialing", "ended"}:
         row.past_due_since = None
     if row.status == "ended":
         row.ended_at = moment(snapshot.ended_at) or now
