@@ -30,8 +30,8 @@ stories = st.tuples(first_move, st.lists(later_move, max_size=4)).map(lambda par
 class PackStage(Stage):
     """Everybody wants a hundred images, and nothing else."""
 
-    async def _customer(self, plan_id):
-        customer = Customer(await self.shop.register())
+    async def _customer(self, user, plan_id):
+        customer = Customer(user)
         customer.session = (await order_pack(self.shop, customer.user, plan_id))["session_id"]
         customer.stripe_id = (await self._get(f"checkout/sessions/{customer.session}"))["customer"]
         return customer
