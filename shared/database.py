@@ -126,8 +126,10 @@ def _engine(url: str, size: int, **options: Any) -> AsyncEngine:
 
 
 async def check_open(connection: AsyncConnection[Any]) -> None:
-    """A psycopg pool's check. Raises OperationalError when the server has closed the connection."""
+    """A psycopg pool's check. Raises OperationalError when the server has closed the connection, after closing our
+    end: the pool takes back what is still open, and would hand it out for ever."""
     if _is_closed(connection):
+        await connection.close()
         raise OperationalError("the server has closed this connection")
 
 

@@ -97,7 +97,7 @@ async def test_losing_every_database_connection_again_and_again_loses_no_event(b
                 await buses.rows(
                     name,
                     """
-                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
                      WHERE datname = current_database() AND pid <> pg_backend_pid()
                     """,
                 )
