@@ -21,7 +21,7 @@ async def main() -> None:
             public_url=os.environ["TWIN_PUBLIC_URL"],
             webhook_url=os.environ["TWIN_WEBHOOK_URL"],
             webhook_secret=os.environ["TWIN_WEBHOOK_SECRET"],
-            webhook_events=tuple(os.environ.get("TWIN_WEBHOOK_EVENTS", "*").split(",")),
+            webhook_events=tuple(os.environ.get("TWIN_WEBHOOK_EVENTS", "*").replace(",", " ").split()),
             environment="production" if environment == "production" else "local",
             http=http,
         )

@@ -14,6 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from deploy.embedded.postgres import start_postgres
 from deploy.embedded.postgres_programs import find_programs
 from deploy.services import SERVICES
+from services.billing.usecases.webhooks import HANDLED
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
@@ -69,6 +70,12 @@ async def test_services_see_the_client_s_address_and_not_the_gateway_s(name, tol
     await server({"type": "http", "client": ("172.18.0.9", 4711), "headers": headers}, None, None)
     await server({"type": "http", "client": ("203.0.113.99", 4711), "headers": headers}, None, None)
     assert found == [seen, "203.0.113.99"]
+
+
+def test_the_twin_sends_exactly_what_billing_acts_upon():
+    services = json.loads(compose("config", "--format", "json").stdout)["services"]
+    told = services["twin"]["environment"]["TWIN_WEBHOOK_EVENTS"].replace(",", " ").split()
+    assert sorted(told) == sorted(HANDLED)
 
 
 def test_each_service_gets_its_own_database_and_no_other():
