@@ -124,6 +124,14 @@ async def list_all_sessions(
     return (await session.scalars(page.limit(limit + 1))).all()
 
 
+async def lock_session_ids(session: WriteSession, user_id: UUID) -> Sequence[UUID]:
+    """All of a user's, oldest first, locked together: whoever locks them one by one between counting their use waits
+    for an ask that counts its own."""
+    statement = select(ChatSession.id).where(ChatSession.user_id == user_id)
+    ordered = statement.order_by(ChatSession.created_at, ChatSession.id)
+    return (await session.scalars(ordered.with_for_update())).all()
+
+
 async def list_session_ids(session: ReadSession, user_id: UUID) -> Sequence[UUID]:
     """All of a user's, oldest first."""
     statement = select(ChatSession.id).where(ChatSession.user_id == user_id)
@@ -143,8 +151,11 @@ async def get_message(session: ReadSession, speaker: Speaker, message_id: UUID) 
 
 
 async def get_any_message(session: ReadSession, message_id: UUID) -> tuple[ChatMessage, Feedback | None]:
-    """Anybody's: for whoever has just written it, even if somebody else claims the conversation meanwhile."""
-    found = (await session.execute(_messages(ChatMessage.id == message_id))).one()
+    """Anybody's: for whoever has just written it, even if somebody else claims the conversation meanwhile. Raises
+    MessageNotFound when it was deleted meanwhile."""
+    found = (await session.execute(_messages(ChatMessage.id == message_id))).one_or_none()
+    if found is None:
+        raise MessageNotFound
     return found[0], found[1]
 
 

@@ -163,5 +163,5 @@ async def delete_session(session: WriteSession, speaker: Speaker, session_id: UU
 
 async def delete_all_sessions(session: WriteSession, speaker: Speaker, user_id: UUID, now: datetime) -> None:
     """Erase every word of all of a user's conversations, in one transaction."""
-    for session_id in await repository.list_session_ids(session, user_id):
+    for session_id in await repository.lock_session_ids(session, user_id):
         await delete_session(session, speaker, session_id, now)
