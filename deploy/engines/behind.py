@@ -1,5 +1,8 @@
 """Installing behind a platform that serves already."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,5 +26,7 @@ def installing_behind() -> Iterator[None]:
     try:
         yield
     finally:
-        process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            # The installer has started another one, which must not go on without it.
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -1,7 +1,6 @@
 """Fills the engines' folder from its lock: all or nothing, and only once however many try."""
 
 import fcntl
-import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 
 from services.jobs.engines import extras
 
-BUSY = "Its programs are being installed."
 FAILED = "Its programs could not be installed; ./atelier engines install tells why."
 
 
@@ -26,19 +24,19 @@ def install() -> bool:
     with _alone(place):
         if extras.is_ready():
             return False
-        (place / "state").write_text(BUSY)
         try:
             _fill(place)
-        except InstallFailed:
-            (place / "state").write_text(FAILED)
+        except Exception:
+            (place / "failed").write_text(FAILED)
             raise
-        (place / "state").unlink()
+        (place / "failed").unlink(missing_ok=True)
         return True
 
 
 def _fill(place: Path) -> None:
     """The new packages take the old ones' place at once; a run that has the old ones open keeps them."""
-    draft, packages = place / f"packages.{os.getpid()}", place / "packages"
+    draft, packages = place / "draft", place / "packages"
+    # What a killed installation left; nobody else is at it, since we hold the lock.
     shutil.rmtree(draft, ignore_errors=True)
     _run([*_installer(), "--target", str(draft), "--no-deps", "--require-hashes", "--only-binary", ":all:"])
     (place / "stamp").unlink(missing_ok=True)

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -63,15 +65,22 @@ def test_when_nothing_can_be_had_the_folder_stays_empty_and_users_are_told(folde
     assert extras.reason() == installer.FAILED
 
 
-def test_a_platform_that_stops_takes_the_installation_with_it(folder, monkeypatch):
-    started = []
-    popen = subprocess.Popen
+def test_a_platform_that_stops_takes_the_installation_with_it(folder, monkeypatch, tmp_path):
+    """The installer starts another program, which would go on for minutes if only the first one were ended."""
+    started, popen, known = [], subprocess.Popen, tmp_path / "pid"
+    inner = f"import os, time; open({str(known)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
 
     def sleeping(_command, **options):
-        started.append(popen([sys.executable, "-c", "import time; time.sleep(600)"], **options))
+        started.append(popen([sys.executable, "-c", outer], **options))
         return started[0]
 
     monkeypatch.setattr(subprocess, "Popen", sleeping)
     with installing_behind():
-        assert started[0].poll() is None
+        deadline = time.monotonic() + 20
+        while not (known.exists() and known.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.02)
     assert started[0].poll() is not None
+    while Path(f"/proc/{known.read_text()}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{known.read_text()}").exists()

@@ -3,6 +3,7 @@
 `./atelier engines install` fills the folder; until then the tools that need it are not available, and say why.
 """
 
+import fcntl
 import hashlib
 import os
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 LOCK = Path(__file__).resolve().parents[3] / "requirements-engines.lock"
 FOLDER_VARIABLE = "JOBS_ENGINES_FOLDER"
+BUSY = "Its programs are being installed."
 
 
 def folder() -> Path:
@@ -34,10 +36,24 @@ def is_ready() -> bool:
 
 def reason() -> str:
     """Why they are not there, for users."""
+    if _is_being_filled():
+        return BUSY
     try:
-        return (folder() / "state").read_text()
+        return (folder() / "failed").read_text()
     except FileNotFoundError:
         return "Its programs are not installed yet."
+
+
+def _is_being_filled() -> bool:
+    """Whether somebody holds the folder's lock; it ends with its holder, however that ends."""
+    try:
+        with (folder() / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def join() -> None:

@@ -1,5 +1,7 @@
 """The heavy engines' packages: there or not there, and nothing in between."""
 
+import fcntl
+
 import pytest
 
 from services.jobs.catalogue import Catalogue, entries
@@ -23,8 +25,12 @@ def test_a_tool_whose_packages_are_missing_is_shown_with_the_reason_and_takes_no
     assert "thumbnail" not in Catalogue().tools_of("interactive")
     with pytest.raises(ToolUnavailable):
         Catalogue().get_tool("thumbnail", "studio")
-    (folder / "state").write_text("Its programs are being installed.")
-    assert shown("thumbnail").reason == "Its programs are being installed."
+    (folder / "failed").write_text("No network.")
+    assert shown("thumbnail").reason == "No network."
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert shown("thumbnail").reason == extras.BUSY
+    assert shown("thumbnail").reason == "No network."
 
 
 @pytest.mark.parametrize("written", ["", "another lock", None], ids=["nothing", "another lock", "half"])

@@ -1,30 +1,24 @@
 """Single pictures out of a film."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from services.jobs.engines.film.probing import MICROSECONDS, ONLY_FILES
-from services.jobs.engines.protocol import InvalidInput
+from services.jobs.engines.protocol import InputFile, InvalidInput
 
 # A cover is judged on small copies: the choice needs shapes and light, not detail.
 JUDGED_SIDE = 256
 
 
-def frame_at(path: Path, seconds: float) -> Image.Image:
-    """The picture that is shown at this moment, the right way up. Raises InvalidInput when there is none."""
-    return next(iter(frames_at(path, [seconds])))
-
-
-def frames_at(path: Path, moments: Sequence[float]) -> list[Image.Image]:
-    """The pictures that are shown at these moments, in their order."""
+def frames_at(film: InputFile, moments: Sequence[float]) -> list[Image.Image]:
+    """The pictures that are shown at these moments, the right way up. Raises InvalidInput where there is none."""
     import av  # noqa: PLC0415 - of the engines' own packages
 
     try:
-        with av.open(str(path), options=ONLY_FILES) as container:
+        with av.open(str(film.path), format=film.media["demuxer"], options=ONLY_FILES) as container:
             container.streams.video[0].thread_type = "AUTO"
             return [_shown(container, moment) for moment in moments]
     except av.FFmpegError:

@@ -32,7 +32,8 @@ def probe_film(path: Path, content_type: str) -> dict[str, Any]:
 
     try:
         with av.open(str(path), format=KINDS[content_type][1], options=ONLY_FILES) as container:
-            return _described(container, content_type.split("/", maxsplit=1)[0])
+            claimed = content_type.split("/", maxsplit=1)[0]
+            return {**_described(container, claimed), "demuxer": KINDS[content_type][1]}
     except (av.FFmpegError, ValueError, OverflowError):
         raise InvalidInput("The file is damaged, incomplete, or not what it says.", "UNSUPPORTED_MEDIA") from None
 

@@ -1,13 +1,12 @@
 """The thumbnail engine: a cover from a film or a picture."""
 
-from pathlib import Path
 from typing import Annotated
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.jobs.engines import framing
-from services.jobs.engines.film.frames import appeal, frame_at, frames_at
+from services.jobs.engines.film.frames import appeal, frames_at
 from services.jobs.engines.framing import Focus
 from services.jobs.engines.media import open_picture
 from services.jobs.engines.output import Format, save
@@ -59,14 +58,14 @@ def _picture_of(given: InputFile, at: float | None) -> tuple[Image.Image, float 
     if at is not None:
         if at > seconds:
             raise InvalidInput(f"The film is {seconds:.1f} seconds long.", field="options.at_seconds")
-        return frame_at(given.path, at), at
-    return _best(given.path, seconds)
+        return frames_at(given, [at])[0], at
+    return _best(given, seconds)
 
 
-def _best(path: Path, seconds: float) -> tuple[Image.Image, float]:
+def _best(film: InputFile, seconds: float) -> tuple[Image.Image, float]:
     """The most appealing of some frames, none from the very ends, where films fade."""
     moments = [seconds * (index + 1) / (CANDIDATES + 1) for index in range(CANDIDATES)]
-    frames = frames_at(path, moments)
+    frames = frames_at(film, moments)
     best = max(range(CANDIDATES), key=lambda index: appeal(frames[index]))
     return frames[best], round(moments[best], 3)
 
