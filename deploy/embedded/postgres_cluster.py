@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from deploy.embedded.postgres_programs import Account, PostgresUnavailable, Programs
-from deploy.embedded.processes import die_with_parent, end_orphans, free_port, is_running, port_is_free, wait_until
+from deploy.embedded.processes import die_with_parent, end_orphans, free_port, is_running, same_port, wait_until
 
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
@@ -129,10 +129,9 @@ class Cluster:
     def _choose_port(self) -> int:
         """Keep the last port where possible, so that clients which were connected find the server again."""
         try:
-            last = int((self.folder / "port").read_text())
+            return same_port(int((self.folder / "port").read_text()))
         except (FileNotFoundError, ValueError):
             return free_port()
-        return last if port_is_free(last) else free_port()
 
     def _clear_remains(self) -> None:
         """Make sure no process of a killed server still writes, then drop its pid file.

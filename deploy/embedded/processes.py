@@ -17,6 +17,8 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.02
 KILLED_SECONDS = 5.0
+# A killed server's last thread closes its sockets after the process looks gone.
+CLOSING_SECONDS = 2.0
 # Linux hands out 32768 and up to outgoing connections, macOS 49152 and up.
 SERVER_PORTS = range(15000, 32768)
 
@@ -32,6 +34,14 @@ def free_port() -> int:
         pass
     _given.add(port)
     return port
+
+
+def same_port(last: int) -> int:
+    """Return the port of the last run, where clients look for the server, or a free one when another program keeps it.
+
+    0 stands for no last run.
+    """
+    return last if last and wait_until(lambda: port_is_free(last), CLOSING_SECONDS) else free_port()
 
 
 def port_is_free(port: int) -> bool:

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from deploy.embedded.processes import free_port, port_is_free
+from deploy.embedded.processes import same_port
 from deploy.embedded.rabbitmq_programs import RabbitPrograms
 
 HOST = "127.0.0.1"
@@ -128,12 +128,8 @@ def next_state(last: NodeState | None, *, management: bool) -> NodeState:
     return replace(
         last,
         management=management,
-        port=_still_free(last.port),
-        distribution_port=_still_free(last.distribution_port),
-        management_port=_still_free(last.management_port),
-        metrics_port=_still_free(last.metrics_port),
+        port=same_port(last.port),
+        distribution_port=same_port(last.distribution_port),
+        management_port=same_port(last.management_port),
+        metrics_port=same_port(last.metrics_port),
     )
-
-
-def _still_free(port: int) -> int:
-    return port if port and port_is_free(port) else free_port()

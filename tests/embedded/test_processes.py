@@ -1,9 +1,13 @@
 import os
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
-from deploy.embedded.processes import free_port, is_running, is_running_by_ps, port_is_free
+import pytest
+
+from deploy.embedded import processes
+from deploy.embedded.processes import free_port, is_running, is_running_by_ps, port_is_free, same_port
 
 
 def test_a_process_is_known_by_the_folder_it_works_in(tmp_path: Path) -> None:
@@ -46,3 +50,21 @@ def test_free_ports_differ_and_are_none_that_an_outgoing_connection_could_take()
 
     assert len(set(given)) == 300
     assert max(given) < first_outgoing
+
+
+def test_a_server_gets_its_last_port_back_although_the_killed_one_is_still_closing_it() -> None:
+    dying = socket.create_server(("127.0.0.1", free_port()))
+    last = dying.getsockname()[1]
+    closing = threading.Timer(0.2, dying.close)
+    closing.start()
+    try:
+        assert same_port(last) == last
+    finally:
+        closing.join()
+
+
+def test_a_port_that_another_program_keeps_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "CLOSING_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", free_port())) as stranger:
+        assert same_port(stranger.getsockname()[1]) != stranger.getsockname()[1]
+    assert same_port(0) != 0
