@@ -66,7 +66,7 @@ SUITES = (
     Suite("slow", ("tests", "-m", "slow and not chaos and not browser and not services", "-n", "2"), 1800),
     Suite("browser", ("tests", "-m", "browser and not services"), 300),
     Suite("services", ("tests", "-m", "services"), 600),
-    Suite("chaos", ("tests", "-m", "chaos"), 1200),
+    Suite("chaos", ("tests", "-m", "chaos", "-n", "2"), 1200),
     Suite("compose", ("tests/compose", "-m", "compose"), 2700, by_default=False),
 )
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}

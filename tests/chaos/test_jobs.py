@@ -274,14 +274,16 @@ async def test_several_runners_that_freeze_and_wake_at_random_finish_each_job_on
         user_id = someone()
         await grant_plan(svc, user_id, max_running=4)
         async with svc.client(user_id) as client:
-            ids = [(await ordered(client, "sleep", options={"seconds": 0.4}))["id"] for _ in range(20)]
+            ids = [(await ordered(client, "sleep", options={"seconds": 0.4}))["id"] for _ in range(40)]
         runners = [await start() for _ in range(3)]
         async with asyncio.timeout(90):
             while (await svc.rows("SELECT count(*) AS n FROM job_queue"))[0]["n"]:
-                frozen = chance.choice(runners)
-                frozen.send_signal(signal.SIGSTOP)
-                await asyncio.sleep(chance.uniform(1, 3))
-                frozen.send_signal(signal.SIGCONT)
+                frozen = chance.sample(runners, 2)
+                for runner in frozen:
+                    runner.send_signal(signal.SIGSTOP)
+                await asyncio.sleep(chance.uniform(2.5, 3.5))
+                for runner in frozen:
+                    runner.send_signal(signal.SIGCONT)
                 await asyncio.sleep(0.3)
         lost = await svc.rows("SELECT count(*) AS n FROM job_attempts WHERE outcome = 'LOST'")
         ends = [event["subject"] for event in await svc.published("job.completed")]
