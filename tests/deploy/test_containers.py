@@ -112,6 +112,12 @@ def test_the_dockerfile_is_clean_and_its_image_does_not_run_as_root():
     assert users[-1] not in {"root", "0"}
 
 
+def test_what_the_dockerfile_copies_is_in_its_build_context():
+    copied = re.findall(r"^COPY (?!--from)(\S+)", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
+    sent = set(re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    assert {Path(path).parts[0] for path in copied} == sent
+
+
 def test_the_container_postgres_keeps_services_out_of_each_others_databases(tmp_path):
     server = start_postgres(tmp_path / "postgres", fast_unsafe=True)
     try:
