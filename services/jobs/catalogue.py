@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from services.jobs.engines.protocol import InvalidInput, Tool
 from services.jobs.errors import InvalidJob, ToolUnavailable, ToolUnknown, field_errors, media_refused
 from services.jobs.providers.configuration import LOCAL, ProviderConfig
 from services.jobs.queue import EngineName
+from shared.errors import Problem
 from shared.problems import readable
 
 REMOTE = "remote"
@@ -150,13 +151,32 @@ def plan_work(tool: Tool, prompt: str | None, options: dict[str, Any], inputs: i
     try:
         tool.check(prompt, chosen, inputs)
     except InvalidInput as refused:
-        # Too long a prompt is a field's fault, not a body's size.
-        problem = media_refused("INVALID_INPUT", refused.message)
-        problem.errors = [{"field": refused.field, "code": refused.code.lower(), "detail": refused.message}]
-        raise problem from refused
-    units = {metric: amount for metric, amount in tool.units(chosen).items() if amount > 0}
+        raise _refusal(refused) from refused
+    units = _counted(tool.units(chosen))
     local = EngineName(tool.engine_name, tool.engine_version)
     return Plan(tool, chosen.model_dump(mode="json"), units, tool.est_seconds(chosen), local, tool.lane)
+
+
+def price(plan: Plan, prompt: str | None, media: Sequence[Mapping[str, Any]]) -> Plan:
+    """The plan with what this very request costs, where its tool can tell. Raises InvalidJob for what is too much."""
+    if plan.tool.quote is None:
+        return plan
+    try:
+        quote = plan.tool.quote(prompt, plan.tool.options.model_validate(plan.options), media)
+    except InvalidInput as refused:
+        raise _refusal(refused) from refused
+    return replace(plan, units=_counted(quote.units), est_seconds=quote.seconds)
+
+
+def _counted(units: Mapping[str, int]) -> dict[str, int]:
+    return {metric: amount for metric, amount in units.items() if amount > 0}
+
+
+def _refusal(refused: InvalidInput) -> Problem:
+    # Too long a prompt is a field's fault, not a body's size.
+    problem = media_refused("INVALID_INPUT", refused.message)
+    problem.errors = [{"field": refused.field, "code": refused.code.lower(), "detail": refused.message}]
+    return problem
 
 
 def _options_of(tool: Tool, options: dict[str, Any]) -> BaseModel:

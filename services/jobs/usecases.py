@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
 from services.jobs import repository
-from services.jobs.catalogue import Catalogue, Plan, plan_work
+from services.jobs.catalogue import Catalogue, Plan, plan_work, price
 from services.jobs.entitlements import FREE_PLAN, METRICS, Allowance, allowance_of, free_entitlement
 from services.jobs.errors import AccountClosed, InvalidJob, JobNotRetryable, JobStillRunning
 from services.jobs.models import Entitlement
@@ -119,7 +119,7 @@ async def plan_order(session: ReadSession, desk: Desk, user_id: UUID, order: Ord
     engine = desk.catalogue.choose_engine(tool, order.engine)
     plan = replace(plan, engine=engine, lane=desk.catalogue.lane_of(tool, engine))
     if not order.input_files:
-        return plan
+        return price(plan, order.prompt, [])
     found = {file.id: file for file in await repository.list_ready_files(session, user_id, order.input_files)}
     for position, file_id in enumerate(order.input_files):
         if file_id not in found:
@@ -127,7 +127,7 @@ async def plan_order(session: ReadSession, desk: Desk, user_id: UUID, order: Ord
         if (found[file_id].media or {}).get("kind") not in tool.input_kinds:
             wanted = " or ".join(KIND_NAMES[kind] for kind in tool.input_kinds)
             raise InvalidJob.at(f"input_files.{position}", "wrong_kind", f"{tool.title} takes {wanted}.")
-    return plan
+    return price(plan, order.prompt, [found[file_id].media or {} for file_id in order.input_files])
 
 
 async def allowance_for(session: WriteSession, user_id: UUID, now: datetime) -> Allowance:

@@ -1,6 +1,6 @@
 """What an engine is given and what it gives back; the same for every tool."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -61,12 +61,22 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Quote:
+    """What one order will take: the units to hold, which are the most that it can use, and seconds on an idle core."""
+
+    units: dict[str, int]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Tool:
     """One entry of the catalogue.
 
     `check` raises InvalidInput for a request that `run` would refuse anyway, so that it can be refused
     before a job is made. `est_seconds` is for one idle core. `accepts_inputs` is the most files a run takes, and
     `input_kinds` what they may be. A tool that `needs_extras` runs where the engines' own packages are (see `extras`).
+    `units` and `est_seconds` are for the catalogue. A tool whose cost depends on the prompt or on how long its inputs
+    are has a `quote` too, from the prompt, the options and what the probe said of each input; that is what is held.
     """
 
     id: str
@@ -86,6 +96,7 @@ class Tool:
     engine_version: str = "1"
     input_kinds: tuple[str, ...] = ("image",)
     needs_extras: bool = False
+    quote: Callable[[str | None, Any, Sequence[Mapping[str, Any]]], Quote] | None = None
 
 
 class Retryable(Exception):
