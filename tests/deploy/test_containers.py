@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from services.billing.usecases.webhooks import HANDLED
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
+DOCKERFILE = ROOT / "deploy/Dockerfile"
 PRODUCTION = ("-f", "docker-compose.yml", "-f", "compose.production.yml")
 NAMES = [service.name for service in SERVICES]
 
@@ -108,14 +110,28 @@ def test_the_dockerfile_is_clean_and_its_image_does_not_run_as_root():
     command = [TOOLS / "hadolint", "deploy/Dockerfile"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
-    users = re.findall(r"^USER (\S+)", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
+    users = re.findall(r"^USER (\S+)", DOCKERFILE.read_text(), re.MULTILINE)
     assert users[-1] not in {"root", "0"}
 
 
 def test_what_the_dockerfile_copies_is_in_its_build_context():
-    copied = re.findall(r"^COPY (?!--from)(\S+)", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
+    copied = re.findall(r"^COPY (?!--from)(\S+)", DOCKERFILE.read_text(), re.MULTILINE)
     sent = set(re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
     assert {Path(path).parts[0] for path in copied} == sent
+
+
+@pytest.mark.parametrize("module", sorted(set(re.findall(r"-m\W+(deploy[\w.]+)", DOCKERFILE.read_text()))))
+def test_what_runs_in_a_service_s_image_needs_no_other_service(module, tmp_path):
+    for folder in ("shared", "deploy", "services/jobs"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    # The environment knows the checkout by a .pth file; the image has none.
+    script = (
+        f"import sys; sys.path.remove({str(ROOT)!r}); import runpy; runpy.run_module({module!r}, run_name='imported')"
+    )
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path), "SERVICE": "jobs"}
+    command = [sys.executable, "-P", "-c", script]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 def test_the_container_postgres_keeps_services_out_of_each_others_databases(tmp_path):
