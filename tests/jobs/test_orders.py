@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.jobs import claimed, grant_plan, order, ordered, settle, someone
+from tests.support.jobs import claimed, grant_plan, jobs_service, order, ordered, settle, someone
 
 
 async def test_an_order_is_accepted_with_a_place_in_the_queue(svc, client, user_id):
@@ -100,6 +100,20 @@ async def test_forty_orders_with_one_key_are_one_job(svc, client):
     other = await order(client, prompt="c | d", headers=key)
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
     assert len(await svc.published("job.created")) == 1
+
+
+async def test_a_key_is_replayed_after_a_restart(user_id):
+    """The second process shares nothing with the first but what is in the database."""
+    stopped, key = f"jobs_{uuid4().hex[:12]}", {"Idempotency-Key": "once"}
+    async with jobs_service(database=stopped) as svc, svc.client(user_id) as client:
+        first = await order(client, prompt="a | b", headers=key)
+    async with jobs_service(template=stopped) as svc, svc.client(user_id) as client:
+        again = await order(client, prompt="a | b", headers=key)
+        assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+        assert again.headers["Idempotency-Replayed"] == "true"
+        other = await order(client, prompt="c | d", headers=key)
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+        assert len(await svc.rows("SELECT id FROM jobs")) == 1
 
 
 async def test_lists_filter_and_page_without_repeats(svc, client, user_id):

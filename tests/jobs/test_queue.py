@@ -41,6 +41,24 @@ async def test_a_newcomer_is_served_next_to_a_whale(svc):
     assert "".join(name[0] for name in served) in {"lwlwlwlwlwww", "wlwlwlwlwlww"}
 
 
+async def test_whoever_orders_little_waits_at_most_one_job_of_each_active_tenant(svc):
+    whale, *others = [user_id for user_id, _ in await people(svc, *[{"max_running": 999}] * 9)]
+    await place_directly(svc, whale, 300)
+    for user_id in others[:-1]:
+        await place_directly(svc, user_id, 30)
+    # Jobs in hand, of the whale's above all, must not push back whoever comes now.
+    held = [await claimed(svc) for _ in range(20)]
+    light = others[-1]
+    for _ in range(4):
+        await place_directly(svc, light, 1)
+        active = await svc.rows("SELECT count(*) AS n FROM tenant_lanes WHERE ready > 0")
+        held += [await claimed(svc) for _ in range(active[0]["n"])]
+        assert light in {job.user_id for job in held[-active[0]["n"] :]}
+        for old in held[:5]:
+            await settle(svc, old)
+        del held[:5]
+
+
 async def test_weights_are_shares(svc):
     (one, _), (three, _) = await people(svc, {"max_running": 99, "weight": 1}, {"max_running": 99, "weight": 3})
     await place_directly(svc, one, 400)

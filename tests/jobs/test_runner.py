@@ -15,6 +15,11 @@ from services.jobs import operator
 from services.jobs.runner.processes import session_members, start_ticks
 from tests.support.jobs import grant_plan, jobs_with_runner, order, ordered, picture, someone, until, upload
 
+TAKEN_AWAY = """
+    UPDATE job_queue SET lease_token = gen_random_uuid(), lease_until = now() + interval '1 hour', worker_id = 'another'
+     WHERE job_id = %(id)s RETURNING 1
+"""
+
 
 @pytest_asyncio.fixture(scope="module")
 async def live(tmp_path_factory):
@@ -104,6 +109,43 @@ async def test_cancelling_kills_everything_the_work_started(live, creator, tmp_p
     assert await live.runtime.storage.list(f"results/{job['id']}") == []
     usage = (await creator.get("/v1/jobs/usage")).json()["ai_generations"]
     assert (usage["used"], usage["reserved"]) == (0, 0)
+
+
+async def test_cancelling_a_render_leaves_neither_ffmpeg_nor_a_file(live, creator, tmp_path):
+    note = tmp_path / "pids"
+    job = await ordered(creator, "render", options={"note": str(note)})
+    child, ffmpeg = map(int, (await written(note)).split())
+    [folder] = live.runtime.parts.settings.work_folder.glob(f"*/{job['id']}-*")
+    async with asyncio.timeout(20):
+        while not (folder / "out" / "film.mkv").exists():
+            await asyncio.sleep(0.05)
+    await creator.post(f"/v1/jobs/{job['id']}/cancel")
+    assert (await until(creator, job["id"]))["status"] == "CANCELLED"
+    await gone(ffmpeg)
+    assert session_members(child) == []
+    async with asyncio.timeout(10):
+        while folder.exists():
+            await asyncio.sleep(0.05)
+    assert await live.runtime.storage.list(f"results/{job['id']}") == []
+    usage = (await creator.get("/v1/jobs/usage")).json()["ai_generations"]
+    assert (usage["used"], usage["reserved"]) == (0, 0)
+
+
+async def test_a_render_whose_lease_is_taken_away_stops_and_leaves_nothing(live, creator, tmp_path):
+    note = tmp_path / "pids"
+    job = await ordered(creator, "render", options={"note": str(note)})
+    child, ffmpeg = map(int, (await written(note)).split())
+    [folder] = live.runtime.parts.settings.work_folder.glob(f"*/{job['id']}-*")
+    # As if another had reaped it and worked on it for long: the next heartbeat is told that it lost.
+    await live.rows(TAKEN_AWAY, id=job["id"])
+    await gone(ffmpeg, seconds=10)
+    assert session_members(child) == []
+    async with asyncio.timeout(10):
+        while folder.exists():
+            await asyncio.sleep(0.05)
+    await creator.post(f"/v1/jobs/{job['id']}/cancel")
+    await live.rows("UPDATE job_queue SET lease_until = now() WHERE job_id = %(id)s RETURNING 1", id=job["id"])
+    assert (await until(creator, job["id"]))["status"] == "CANCELLED"
 
 
 async def test_a_dead_child_takes_its_own_children_along(creator, tmp_path):

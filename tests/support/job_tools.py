@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from services.jobs.engines import extras
 from services.jobs.engines.protocol import InvalidInput, Output, OutputFile, Retryable, Tool
 
 
@@ -69,6 +70,19 @@ def grandchild(ctx, prompt, options):
     started.wait()
 
 
+def render(ctx, prompt, options):
+    """A film of an hour by the engines' own ffmpeg, growing in the work folder while it is made."""
+    extras.join()
+    import imageio_ffmpeg  # noqa: PLC0415 - of the engines' own packages
+
+    source = ("-f", "lavfi", "-i", "testsrc=s=320x240:r=25:d=3600", "-c:v", "mpeg4", "-threads", "1")
+    film = ctx.workdir / "film.mkv"
+    started = subprocess.Popen([imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-re", *source, str(film)])
+    ctx.progress(20, "rendering")
+    Path(options.note).write_text(f"{os.getpid()} {started.pid}")
+    started.wait()
+
+
 def refuse(ctx, prompt, options):
     raise InvalidInput("No such thing can be made.")
 
@@ -98,7 +112,6 @@ def _tool(name, run, lane="interactive"):
     )
 
 
-TOOLS = {
-    run.__name__: _tool(run.__name__, run) for run in (sleep, crash, fail, flaky, stall, grandchild, refuse, mischief)
-}
+RUNS = (sleep, crash, fail, flaky, stall, grandchild, render, refuse, mischief)
+TOOLS = {run.__name__: _tool(run.__name__, run) for run in RUNS}
 TOOLS["slow-sleep"] = _tool("slow-sleep", sleep, "render")
