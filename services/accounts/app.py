@@ -6,9 +6,9 @@ from services.accounts import handlers, tasks
 from services.accounts.endpoints import router
 from services.accounts.models import Base
 from services.accounts.parts import open_parts
+from services.accounts.published import PUBLISHED
 from services.accounts.settings import AccountsSettings
-from shared.contracts import accounts as events
-from shared.contracts.billing import EntitlementChanged, UserStripeCustomerBound
+from shared.contracts.billing import SUBSCRIPTION_FACTS, EntitlementChanged, UserStripeCustomerBound
 from shared.contracts.common import MailRequested, UsageRecorded
 from shared.events.event import on
 from shared.service import Service
@@ -21,19 +21,18 @@ service = Service(
     metadata=Base.metadata,
     migrations=Path(__file__).parent / "migrations",
     settings=AccountsSettings,
-    publishes=(
-        *(events.UserRegistered, events.UserEmailChanged, events.UserUpdated, events.UserRolesChanged),
-        *(events.UserDisabled, events.UserEnabled, events.SessionRevoked, MailRequested),
-    ),
+    publishes=PUBLISHED,
     subscribes=(
         on(MailRequested, handlers.send_mail, consumer="mailer", on_park="continue"),
         on(UsageRecorded, handlers.record_usage, consumer="usage"),
         on(EntitlementChanged, handlers.project_plan, consumer="plans"),
+        *(on(fact, handlers.project_subscription, consumer="subscriptions") for fact in SUBSCRIPTION_FACTS),
         on(UserStripeCustomerBound, handlers.bind_customer, consumer="customers"),
     ),
     every=(
         Every(60, tasks.write_key_use, everywhere=True),
-        *(Every(3600, tasks.rotate_signing_keys), Every(3600, tasks.prune)),
+        Every(3600, tasks.rotate_signing_keys),
+        Every(3600, tasks.prune),
     ),
     parts=open_parts,
     body_limits={"/v1/": 64 * 1024},

@@ -5,7 +5,7 @@ from services.accounts.errors import UserNotFound
 from services.accounts.mail_templates import TEMPLATES
 from services.accounts.settings import AccountsSettings
 from services.accounts.usecases.usage import COLUMNS
-from shared.contracts.billing import EntitlementChanged, UserStripeCustomerBound
+from shared.contracts.billing import EntitlementChanged, SubscriptionFact, UserStripeCustomerBound
 from shared.contracts.common import MailRequested, UsageRecorded
 from shared.database import WriteSession
 from shared.events.event import EventContext
@@ -43,6 +43,11 @@ async def record_usage(session: WriteSession, usage: UsageRecorded, context: Eve
 async def project_plan(session: WriteSession, snapshot: EntitlementChanged, context: EventContext) -> None:
     await _expect_user(session, snapshot.user_id)
     await usecases.project_plan(session, snapshot, now=context.runtime.clock.now())
+
+
+async def project_subscription(session: WriteSession, fact: SubscriptionFact, context: EventContext) -> None:
+    await _expect_user(session, fact.user_id)
+    await usecases.project_subscription(session, fact, context.sequence, now=context.runtime.clock.now())
 
 
 async def bind_customer(session: WriteSession, bound: UserStripeCustomerBound, context: EventContext) -> None:

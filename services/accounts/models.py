@@ -234,4 +234,20 @@ class UserPlan(Base):
     updated_at: Mapped[datetime]
 
 
+class UserSubscription(Base):
+    """A subscription as billing last told of it, for staff who look at the user; billing's word counts, not this."""
+
+    __tablename__ = "user_subscriptions"
+
+    subscription_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = _user_key(index=True)
+    plan_id: Mapped[str]
+    status: Mapped[str]
+    period_start: Mapped[datetime]
+    period_end: Mapped[datetime]
+    cancel_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(BigInteger)
+    updated_at: Mapped[datetime]
+
+
 attach_plumbing(Base.metadata)

@@ -154,6 +154,24 @@ class AdminUserRead(UserRead):
     updated_at: datetime
 
 
+class SubscriptionRead(_Read):
+    """As billing last told of it."""
+
+    subscription_id: UUID
+    plan_id: str
+    status: str
+    period_start: datetime
+    period_end: datetime
+    cancel_at: datetime | None
+
+
+class AdminUserDetail(AdminUserRead):
+    model_config = ConfigDict(populate_by_name=True)
+
+    plan_id: str
+    subscription: SubscriptionRead | None
+
+
 class CardRead(_Read):
     """What anybody may know about a user."""
 

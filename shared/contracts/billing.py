@@ -86,7 +86,9 @@ class PaymentDisputeClosed(
     """The dispute ended: `outcome` is won, lost, prevented or inquiry_closed."""
 
 
-class _SubscriptionFact(Event):
+class SubscriptionFact(Event):
+    """What every event of a subscription tells: how it stands after the change."""
+
     subscription_id: UUID
     user_id: UUID
     plan_id: str
@@ -100,56 +102,71 @@ class _SubscriptionFact(Event):
 SUBSCRIPTION = "subscription/{subscription_id}"
 
 
-class SubscriptionActivated(_SubscriptionFact, type="subscription.activated", publishers=BILLING, subject=SUBSCRIPTION):
+class SubscriptionActivated(SubscriptionFact, type="subscription.activated", publishers=BILLING, subject=SUBSCRIPTION):
     """The first payment arrived, or a trial began."""
 
 
-class SubscriptionRenewed(_SubscriptionFact, type="subscription.renewed", publishers=BILLING, subject=SUBSCRIPTION):
+class SubscriptionRenewed(SubscriptionFact, type="subscription.renewed", publishers=BILLING, subject=SUBSCRIPTION):
     """A further period was paid."""
 
 
 class SubscriptionPlanChanged(
-    _SubscriptionFact, type="subscription.plan_changed", publishers=BILLING, subject=SUBSCRIPTION
+    SubscriptionFact, type="subscription.plan_changed", publishers=BILLING, subject=SUBSCRIPTION
 ):
     """The subscription is now for another plan."""
 
 
-class SubscriptionPastDue(_SubscriptionFact, type="subscription.past_due", publishers=BILLING, subject=SUBSCRIPTION):
+class SubscriptionPastDue(SubscriptionFact, type="subscription.past_due", publishers=BILLING, subject=SUBSCRIPTION):
     """A renewal failed; access lasts through the grace period."""
 
 
-class SubscriptionRecovered(_SubscriptionFact, type="subscription.recovered", publishers=BILLING, subject=SUBSCRIPTION):
+class SubscriptionRecovered(SubscriptionFact, type="subscription.recovered", publishers=BILLING, subject=SUBSCRIPTION):
     """A past-due subscription was paid after all."""
 
 
-class SubscriptionPaused(_SubscriptionFact, type="subscription.paused", publishers=BILLING, subject=SUBSCRIPTION):
+class SubscriptionPaused(SubscriptionFact, type="subscription.paused", publishers=BILLING, subject=SUBSCRIPTION):
     """Collection and access are on hold."""
 
 
-class SubscriptionResumed(_SubscriptionFact, type="subscription.resumed", publishers=BILLING, subject=SUBSCRIPTION):
+class SubscriptionResumed(SubscriptionFact, type="subscription.resumed", publishers=BILLING, subject=SUBSCRIPTION):
     """A paused subscription goes on."""
 
 
 class SubscriptionCancelScheduled(
-    _SubscriptionFact, type="subscription.cancel_scheduled", publishers=BILLING, subject=SUBSCRIPTION
+    SubscriptionFact, type="subscription.cancel_scheduled", publishers=BILLING, subject=SUBSCRIPTION
 ):
     """The subscription will end at `cancel_at`."""
 
 
 class SubscriptionCancelUndone(
-    _SubscriptionFact, type="subscription.cancel_undone", publishers=BILLING, subject=SUBSCRIPTION
+    SubscriptionFact, type="subscription.cancel_undone", publishers=BILLING, subject=SUBSCRIPTION
 ):
     """A scheduled end was taken back."""
 
 
 class SubscriptionTrialEnding(
-    _SubscriptionFact, type="subscription.trial_ending", publishers=BILLING, subject=SUBSCRIPTION
+    SubscriptionFact, type="subscription.trial_ending", publishers=BILLING, subject=SUBSCRIPTION
 ):
     """The trial ends soon."""
 
 
-class SubscriptionEnded(_SubscriptionFact, type="subscription.ended", publishers=BILLING, subject=SUBSCRIPTION):
+class SubscriptionEnded(SubscriptionFact, type="subscription.ended", publishers=BILLING, subject=SUBSCRIPTION):
     """The subscription is over for good."""
+
+
+SUBSCRIPTION_FACTS = (
+    SubscriptionActivated,
+    SubscriptionRenewed,
+    SubscriptionPlanChanged,
+    SubscriptionPastDue,
+    SubscriptionRecovered,
+    SubscriptionPaused,
+    SubscriptionResumed,
+    SubscriptionCancelScheduled,
+    SubscriptionCancelUndone,
+    SubscriptionTrialEnding,
+    SubscriptionEnded,
+)
 
 
 class EntitlementGrant(BaseModel):

@@ -8,7 +8,7 @@ from fastapi import Query
 from services.accounts import repository, usecases
 from services.accounts.endpoints.dependencies import InAccounts, Revoking
 from services.accounts.models import User
-from services.accounts.schemas import AdminUserRead, ReasonBody, RolesBody
+from services.accounts.schemas import AdminUserDetail, AdminUserRead, ReasonBody, RolesBody, SubscriptionRead
 from shared.database import Read
 from shared.identity import Caller
 from shared.pagination import Cursor, Limit, Page, page_of
@@ -40,8 +40,12 @@ async def list_users(
 
 
 @router.get(ONE, access=role("admin"))
-async def read_user(user_id: UUID, session: Read) -> AdminUserRead:
-    return AdminUserRead.model_validate(await repository.get_user(session, user_id))
+async def read_user(user_id: UUID, session: Read) -> AdminUserDetail:
+    """The user, and what billing last told of their plan and subscription."""
+    user = AdminUserRead.model_validate(await repository.get_user(session, user_id))
+    bought = await usecases.read_bought(session, user_id)
+    subscription = bought.subscription and SubscriptionRead.model_validate(bought.subscription)
+    return AdminUserDetail(**dict(user), plan_id=bought.plan_id, subscription=subscription)
 
 
 @router.patch(ONE, access=role("admin"))

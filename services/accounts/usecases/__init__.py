@@ -23,6 +23,7 @@ from services.accounts.usecases.sessions import (
     revoke_session,
     revoke_sessions,
 )
+from services.accounts.usecases.standing import project_subscription, read_bought
 from services.accounts.usecases.usage import (
     project_plan,
     read_current_usage,
@@ -51,7 +52,9 @@ __all__ = [
     "finish_mail",
     "open_session",
     "project_plan",
+    "project_subscription",
     "prune",
+    "read_bought",
     "read_current_usage",
     "read_history",
     "read_usage_of_month",

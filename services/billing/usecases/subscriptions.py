@@ -20,7 +20,7 @@ from shared.ids import new_id
 # Marks a subscription that was paid although the user already had a live one.
 SURPLUS = "surplus"
 
-_EVENTS: dict[str, type[events._SubscriptionFact]] = {
+_EVENTS: dict[str, type[events.SubscriptionFact]] = {
     "activated": events.SubscriptionActivated,
     "plan_changed": events.SubscriptionPlanChanged,
     "past_due": events.SubscriptionPastDue,
