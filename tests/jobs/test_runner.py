@@ -3,6 +3,7 @@
 
 import asyncio
 import io
+import math
 import os
 import signal
 import time
@@ -60,6 +61,25 @@ async def test_a_meme_runs_from_order_to_file(live, creator):
     usage = (await creator.get("/v1/jobs/usage")).json()
     assert usage["images"]["used"] == 1
     assert usage["ai_generations"] | {"resets_at": ""} == {"used": 1, "reserved": 0, "limit": 10, "resets_at": ""}
+
+
+async def test_a_voiceover_is_held_for_the_longest_it_could_be_and_counted_as_it_was_spoken(live, creator):
+    job = await ordered(creator, "voiceover", prompt="Good morning, my friend. How are you today?")
+    held = job["usage"]["voiceover_seconds"]
+    done = await until(creator, job["id"], seconds=60)
+    assert done["status"] == "COMPLETED", done
+    used = done["usage"]["voiceover_seconds"]
+    assert used == math.ceil(done["result"]["data"]["duration"]) < held
+    assert done["result"]["files"][0]["content_type"] == "audio/mpeg"
+    usage = (await creator.get("/v1/jobs/usage")).json()
+    assert usage["voiceover_seconds"] | {"resets_at": ""} == {
+        "used": used,
+        "reserved": 0,
+        "limit": 300,
+        "resets_at": "",
+    }
+    much = await order(creator, "voiceover", prompt="That is too much for what is left of it. " * 70)
+    assert (much.status_code, much.json()["code"]) == (429, "quota_exceeded")
 
 
 async def test_studio_tools_run_from_order_to_files(live, creator):

@@ -15,11 +15,21 @@ from services.jobs.engines.memes import templates
 from services.jobs.engines.protocol import Context, InputFile, InvalidInput, Output, OutputFile, Tool
 from services.jobs.engines.resize import engine as resize
 from services.jobs.engines.thumbnail import engine as thumbnail
+from services.jobs.engines.voiceover import engine as voiceover
 
 __all__ = ["TOOLS", "Context", "InputFile", "InvalidInput", "Output", "OutputFile", "Tool", "warm"]
 
 TOOLS: dict[str, Tool] = {
-    tool.id: tool for tool in (memes.TOOL, images.TOOL, resize.TOOL, collage.TOOL, instagram.TOOL, thumbnail.TOOL)
+    tool.id: tool
+    for tool in (
+        memes.TOOL,
+        images.TOOL,
+        voiceover.TOOL,
+        resize.TOOL,
+        collage.TOOL,
+        instagram.TOOL,
+        thumbnail.TOOL,
+    )
 }
 
 

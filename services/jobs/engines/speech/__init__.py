@@ -1,0 +1,1 @@
+"""Speaking, and knowing when each word is said. Needs the engines' own packages."""
