@@ -12,7 +12,7 @@ import numpy as np
 FRAME = 80  # Samples: 5 ms at the voice's rate.
 SOFT = 0.3
 _SILENCE = 0.015  # Of the loudest frame: what is softer around a word is no part of it.
-_HOP, _WINDOW, _BANDS = 160, 400, 20
+_WINDOW, _BANDS = 400, 20
 
 
 def spans(loud: Any, marked: Any, words: int) -> list[tuple[float, float]]:
@@ -58,23 +58,31 @@ def _trimmed(whole: Any, start: int, end: int, floor: float) -> tuple[float, flo
     return float(start * FRAME), float(end * FRAME)
 
 
-def carried_over(times: list[tuple[float, float]], source: Any, target: Any) -> list[tuple[float, float]]:
-    """Times in one take as times in another of the same words, by the path on which both sound most alike."""
+def carried_over(
+    times: list[tuple[float, float]], source: Any, target: Any, hop: int = 160
+) -> list[tuple[float, float]]:
+    """Times in one take as times in another of the same words, by the path on which both sound most alike.
+
+    `hop` in samples is how finely they are compared; time and memory grow with the square of how many fit in.
+    """
     if len(source) == len(target) and np.array_equal(source, target):
         return times
-    path = _path(_features(source), _features(target))
-    place = np.interp(np.array(times) / _HOP, path[:, 0], path[:, 1]) * _HOP
+    path = _path(_features(source, hop), _features(target, hop))
+    place = np.interp(np.array(times) / hop, path[:, 0], path[:, 1]) * hop
     return [(float(start), float(end)) for start, end in place]
 
 
-def _features(samples: Any) -> Any:
-    """Log energies in bands, a row every 10 ms."""
-    padded = np.pad(samples.astype(np.float64), (_WINDOW // 2, _WINDOW))
-    count = len(samples) // _HOP + 1
-    rows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[: count * _HOP : _HOP][:count]
-    power = np.abs(np.fft.rfft(rows * np.hanning(_WINDOW), axis=1)) ** 2
+def _features(samples: Any, hop: int) -> Any:
+    """Log energies in bands, a row every `hop`; each band around its own mean, so that no microphone matters."""
+    window = max(_WINDOW, 2 * hop)
+    padded = np.pad(samples.astype(np.float64), (window // 2, window))
+    count = len(samples) // hop + 1
+    rows = np.lib.stride_tricks.sliding_window_view(padded, window)[: count * hop : hop][:count]
+    power = np.abs(np.fft.rfft(rows * np.hanning(window), axis=1)) ** 2
     edges = np.unique(np.geomspace(3, power.shape[1], _BANDS + 1).astype(int))
-    return np.log(np.add.reduceat(power, edges[:-1], axis=1) + 1e4)
+    bands = np.add.reduceat(power, edges[:-1], axis=1)
+    logs = np.log(bands + 1e-6 * bands.max(initial=1e-9))
+    return logs - logs.mean(axis=0)
 
 
 def _path(one: Any, other: Any) -> Any:

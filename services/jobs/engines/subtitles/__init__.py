@@ -1,0 +1,1 @@
+"""Captions from what is said in a film or a sound."""
