@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from services.community import handlers, tasks
+from services.community import tasks
 from services.community.endpoints import router
+from services.community.heard import HEARD
 from services.community.models import Base
+from services.community.parts import open_parts
 from services.community.published import PUBLISHED
 from services.community.seed import seed
 from services.community.settings import CommunitySettings
-from shared.contracts import accounts, billing, community
-from shared.events.event import on
 from shared.service import Service
 from shared.timers import Every
 
@@ -21,19 +21,9 @@ service = Service(
     migrations=Path(__file__).parent / "migrations",
     settings=CommunitySettings,
     publishes=PUBLISHED,
-    subscribes=(
-        on(accounts.UserRegistered, handlers.note_registration, consumer="registrations"),
-        on(accounts.UserUpdated, handlers.note_update, consumer="profiles"),
-        on(accounts.UserDisabled, handlers.lock_out, consumer="access", ordered=True),
-        on(accounts.UserEnabled, handlers.let_in, consumer="access", ordered=True),
-        on(community.ForumTopicCreated, handlers.tell_of_topic, consumer="notifications"),
-        on(community.ForumCommentCreated, handlers.tell_of_comment, consumer="notifications"),
-        on(community.ForumAnswerAccepted, handlers.tell_of_acceptance, consumer="notifications"),
-        on(billing.PaymentPaid, handlers.record_payment),
-        *(on(kind, handlers.record_refund) for kind in (billing.PaymentRefunded, billing.PaymentRefundReverted)),
-        *(on(kind, handlers.record_dispute) for kind in (billing.PaymentDisputed, billing.PaymentDisputeClosed)),
-    ),
+    subscribes=HEARD,
     every=(Every(5, tasks.fold_views), Every(60, tasks.approve_commissions), Every(6 * 3600, tasks.tidy_up)),
+    parts=open_parts,
     seed=seed,
     body_limits={"/v1/": 256 * 1024},
 )

@@ -5,18 +5,29 @@ from services.community.affiliates.terms import Terms, terms_of
 from services.community.affiliates.usecases import accruals, attribution, membership
 from services.community.affiliates.usecases.accruals import Cause
 from services.community.forum.usecases import notifying
+from services.community.models import StreamEnd
 from services.community.settings import CommunitySettings
-from shared.contracts.accounts import UserDisabled, UserEnabled, UserRegistered, UserUpdated
+from shared.contracts.accounts import (
+    SessionRevoked,
+    UserDisabled,
+    UserEnabled,
+    UserRegistered,
+    UserRolesChanged,
+    UserUpdated,
+)
 from shared.contracts.billing import (
+    EntitlementChanged,
     PaymentDisputeClosed,
     PaymentDisputed,
     PaymentPaid,
     PaymentRefunded,
     PaymentRefundReverted,
 )
-from shared.contracts.community import ForumAnswerAccepted, ForumCommentCreated, ForumTopicCreated
+from shared.contracts.community import ForumAnswerAccepted, ForumCommentCreated, ForumTopicCreated, ForumTopicRemoved
 from shared.database import WriteSession
 from shared.events.event import Event, EventContext
+
+FREE = "free"
 
 
 async def note_registration(session: WriteSession, event: UserRegistered, context: EventContext) -> None:
@@ -36,11 +47,32 @@ async def lock_out(session: WriteSession, event: UserDisabled, context: EventCon
     """Their words stay, as others answered them; they write nothing new, hear nothing and earn nothing."""
     await standing.set_disabled(session, event.user_id, context.occurred_at)
     await membership.suspend_with_account(session, event.user_id, context.occurred_at)
+    session.add(StreamEnd(user_id=event.user_id))
 
 
 async def let_in(session: WriteSession, event: UserEnabled, context: EventContext) -> None:
     await standing.set_disabled(session, event.user_id, None)
     await membership.reinstate_with_account(session, event.user_id, context.occurred_at)
+
+
+async def note_roles(session: WriteSession, event: UserRolesChanged, context: EventContext) -> None:
+    """Readers see who of the staff wrote something."""
+    await standing.note_roles(session, event.user_id, event.roles, context.sequence)
+
+
+async def note_plan(session: WriteSession, event: EntitlementChanged, _context: EventContext) -> None:
+    """Who pays may post more."""
+    await standing.note_plan(session, event.user_id, event.version, is_paying=event.plan_id != FREE)
+
+
+async def end_streams(session: WriteSession, event: SessionRevoked, _context: EventContext) -> None:
+    """Order the end of open streams; each of them finds the order at its next look."""
+    ended = [None] if event.all else list(event.session_ids)
+    session.add_all(StreamEnd(user_id=event.user_id, session_id=session_id) for session_id in ended)
+
+
+async def tell_of_removal(session: WriteSession, event: ForumTopicRemoved, context: EventContext) -> None:
+    await notifying.tell_of_removal(session, event, context.event_id, context.runtime.clock.now())
 
 
 async def tell_of_topic(session: WriteSession, event: ForumTopicCreated, context: EventContext) -> None:

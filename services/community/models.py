@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Text, text
+from sqlalchemy import BigInteger, DateTime, Identity, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -45,13 +45,32 @@ class Profile(Base):
 
 
 class Standing(Base):
-    """Whether a user may act here. `erased_at` is a tombstone: what is heard of them later is not kept."""
+    """What a user may do here. `erased_at` is a tombstone: what is heard of them later is not kept.
+
+    Roles and plan are the newest that accounts and billing told; the versions are those of their events.
+    """
 
     __tablename__ = "user_standing"
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     disabled_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]
+    roles: Mapped[list[str]] = mapped_column(ARRAY(Text()), server_default=text("'{}'"))
+    roles_version: Mapped[int] = mapped_column(server_default=text("0"))
+    is_paying: Mapped[bool] = mapped_column(server_default=text("false"))
+    plan_version: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class StreamEnd(Base):
+    """An order to end the open streams of a user's session, or of all of them when `session_id` is null."""
+
+    __tablename__ = "stream_ends"
+    __table_args__ = (Index("stream_ends_user_id_ended_at_idx", "user_id", "ended_at"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    user_id: Mapped[UUID]
+    session_id: Mapped[UUID | None]
+    ended_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
 
 
 def one_of(column: str, values: tuple[str, ...]) -> str:

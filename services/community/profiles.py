@@ -1,14 +1,17 @@
 """What the community knows of users, told by accounts. The newest event wins, whatever comes first."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from services.community.models import Profile
+from services.community.models import Profile, Standing
 from shared.contracts.accounts import UserRegistered, UserUpdated
 from shared.database import ReadSession, WriteSession
+
+STAFF = frozenset({"support", "moderator", "admin"})
 
 
 async def note_registration(session: WriteSession, event: UserRegistered, version: int) -> bool:
@@ -50,6 +53,17 @@ async def list_users_called(session: ReadSession, handles: Sequence[str]) -> lis
     return list((await session.scalars(statement)).all()) if handles else []
 
 
-async def find_authors(session: ReadSession, user_ids: set[UUID]) -> dict[UUID, Profile]:
-    statement = select(Profile).where(Profile.user_id.in_(user_ids))
-    return {profile.user_id: profile for profile in (await session.scalars(statement)).all()}
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who wrote something, as readers see them."""
+
+    handle: str
+    display_name: str
+    is_staff: bool
+
+
+async def find_authors(session: ReadSession, user_ids: set[UUID]) -> dict[UUID, Known]:
+    columns = Profile.user_id, Profile.handle, Profile.display_name, func.coalesce(Standing.roles, [])
+    statement = select(*columns).outerjoin(Standing, Standing.user_id == Profile.user_id)
+    rows = (await session.execute(statement.where(Profile.user_id.in_(user_ids)))).all()
+    return {user_id: Known(handle, name, not STAFF.isdisjoint(roles)) for user_id, handle, name, roles in rows}

@@ -10,7 +10,8 @@ from shared.settings import Settings
 
 
 class CommunitySettings(Settings):
-    """Periods are in days, rates in basis points, limits per user and hour."""
+    """Periods are in days, rates in basis points, limits per user and hour; users of a paid plan may post
+    `paying_factor` times as much."""
 
     model_config = SettingsConfigDict(env_prefix="COMMUNITY_")
 
@@ -23,6 +24,7 @@ class CommunitySettings(Settings):
     affiliate_touch: Literal["first", "last"] = "last"
     topics_per_hour: int = Field(120, ge=1)
     comments_per_hour: int = Field(1200, ge=1)
+    paying_factor: int = Field(3, ge=1)
     previews_per_hour: int = Field(1200, ge=1)
     reports_per_hour: int = Field(60, ge=1)
     feedback_per_hour: int = Field(600, ge=1)

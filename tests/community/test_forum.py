@@ -23,7 +23,7 @@ async def test_a_topic_shows_its_author_and_safe_html(village):
     author = await village.register(handle="ada", display_name="Ada")
     topic = await village.topic(author, content="Hi **there** <script>alert(1)</script>")
     shown = await village.get(f"/v1/forum/topics/{topic['id']}")
-    assert shown["author"] == {"handle": "ada", "display_name": "Ada"}
+    assert shown["author"] == {"handle": "ada", "display_name": "Ada", "is_staff": False}
     assert "<strong>there</strong>" in shown["content_html"]
     assert "<script" not in shown["content_html"]
     [event] = await village.svc.published("forum.topic_created")

@@ -28,7 +28,7 @@ async def test_a_new_name_stands_over_everything_they_ever_wrote(village):
     await village.svc.receive(renamed(author, "after"), sequence=3)
     await village.svc.receive(renamed(author, "between"), sequence=2)
     path = f"/v1/forum/topics/{topic['id']}"
-    name = {"handle": "after", "display_name": "After"}
+    name = {"handle": "after", "display_name": "After", "is_staff": False}
     assert (await village.get(path))["author"] == name
     assert [row["author"] for row in (await village.get(f"{path}/comments"))["items"]] == [name]
     await village.topic(new_id(), content="@before @between @after")
@@ -164,7 +164,7 @@ async def test_erasing_a_user_does_what_a_cascade_would(village, content):
     user, own, foreign = await a_busy_user(village)
     assert (await erase(village, user, content)).json() == {"erased": True}
     topic = await village.get(f"/v1/forum/topics/{own['id']}")
-    assert topic["author"] == {"handle": None, "display_name": None}
+    assert topic["author"] == {"handle": None, "display_name": None, "is_staff": False}
     assert topic["content"] == ("[deleted]" if content == "blank" else own["content"])
     assert topic["comment_count"] == 1
     thread = await village.get(f"/v1/forum/topics/{foreign['id']}")

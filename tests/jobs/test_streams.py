@@ -11,7 +11,8 @@ from services.jobs.queue import Queue
 from shared.contracts.accounts import SessionRevoked
 from shared.identity import IDENTITY_HEADER
 from tests.support.callers import identity_token
-from tests.support.jobs import claimed, grant_plan, ordered, read_events, served, settle, someone
+from tests.support.jobs import claimed, grant_plan, ordered, served, settle, someone
+from tests.support.loopback import read_events
 
 
 @pytest_asyncio.fixture

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-import orjson
 from PIL import Image
 
 from services.jobs.app import service
@@ -141,15 +140,3 @@ async def served(svc: RunningService):
     """The service on a real port, for what an in-process client can't show: streams and disconnects."""
     async with loopback.served(svc.app, loopback.listening_socket()) as url:
         yield url
-
-
-async def read_events(response: httpx.Response):
-    """The events of a stream, as (name, id, data); comments are left out."""
-    event: dict[str, str] = {}
-    async for line in response.aiter_lines():
-        if line:
-            name, _, value = line.partition(": ")
-            event[name] = value
-        elif event.pop("retry", None) is None and "event" in event:
-            yield event["event"], event["id"], orjson.loads(event["data"])
-            event = {}

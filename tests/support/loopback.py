@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
+import orjson
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -38,3 +40,15 @@ async def served(app: ASGIApp, bound: socket.socket, **options: Any) -> AsyncIte
     finally:
         server.should_exit = True
         await serving
+
+
+async def read_events(response: httpx.Response) -> AsyncIterator[tuple[str, str | None, Any]]:
+    """The events of a stream, as (name, id, data); comments are left out."""
+    event: dict[str, str] = {}
+    async for line in response.aiter_lines():
+        if line:
+            name, _, value = line.partition(": ")
+            event[name] = value
+        elif event.pop("retry", None) is None and "event" in event:
+            yield event["event"], event.get("id"), orjson.loads(event["data"])
+            event = {}

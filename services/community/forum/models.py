@@ -28,7 +28,7 @@ LEVELS = (WATCHING, MUTED)
 OPEN, UPHELD, DISMISSED = "open", "upheld", "dismissed"
 REPORT_STATES = (OPEN, UPHELD, DISMISSED)
 REPORT_REASONS = ("spam", "abuse", "off_topic", "illegal", "other")
-NOTICES = ("mention", "reply", "comment", "accepted")
+NOTICES = ("mention", "reply", "comment", "accepted", "removed")
 # A reply to a comment at this depth becomes its sibling: deeper trees only hurt those who read them.
 MAX_DEPTH = 8
 # It changes only when a vote changes the score, so a cursor on it stays valid and no job recomputes it.

@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from services.community.errors import CommentNotFound, ReportNotFound, RevisionNotFound, TopicNotFound, UnknownCategory
 from services.community.forum.models import (
     MUTED,
+    REMOVED,
     VISIBLE,
     WATCHING,
     Category,
@@ -225,12 +226,16 @@ async def list_muting(session: ReadSession, topic_id: UUID, user_ids: set[UUID])
 
 
 def _readable_notifications(user_id: UUID) -> Select[Any]:
-    """What the user was told of and can still read; rows of notification, title of the topic."""
+    """What the user was told of and can still read, and what was taken down of theirs.
+
+    Rows of notification, title of the topic, reason of its removal.
+    """
     comment = (Comment.id == Notification.comment_id) & (Comment.status == VISIBLE)
     title: ColumnElement[Any] = Topic.title.label("title")
-    rows: Select[Any] = select(Notification, title)
+    is_told = case((Notification.kind == "removed", Topic.status == REMOVED), else_=Topic.status == VISIBLE)
+    rows: Select[Any] = select(Notification, title, Topic.delete_reason.label("reason"))
     return (
-        rows.join(Topic, (Topic.id == Notification.topic_id) & (Topic.status == VISIBLE))
+        rows.join(Topic, (Topic.id == Notification.topic_id) & is_told)
         .outerjoin(Comment, comment)
         .where(Notification.user_id == user_id, Notification.comment_id.is_(None) | Comment.id.is_not(None))
     )
@@ -244,6 +249,13 @@ async def list_notifications(
         statement = statement.where(Notification.seen_at.is_(None))
     statement = after(statement, [Notification.id], values, descending=True)
     rows: Sequence[Row[Any]] = (await session.execute(statement.limit(limit + 1))).all()
+    return rows
+
+
+async def list_notices(session: ReadSession, user_id: UUID, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """Those of these that the user can still read, oldest first."""
+    statement = _readable_notifications(user_id).where(Notification.id.in_(ids)).order_by(Notification.id)
+    rows: Sequence[Row[Any]] = (await session.execute(statement)).all()
     return rows
 
 

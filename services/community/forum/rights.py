@@ -11,10 +11,11 @@ MODERATING = frozenset({"moderator", "admin"})
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A signed-in user; `moderates` when one of their roles does."""
+    """A signed-in user; `moderates` when one of their roles does, `pays` when they have a paid plan."""
 
     user_id: UUID
     moderates: bool
+    pays: bool = False
 
 
 def check_may_edit(actor: Actor, post: Post, revision: int) -> None:

@@ -122,6 +122,7 @@ class Author(BaseModel):
 
     handle: str | None = None
     display_name: str | None = None
+    is_staff: bool = False
 
 
 class ForumCategoryRead(BaseModel):
@@ -234,14 +235,15 @@ class SubscriptionRead(BaseModel):
 
 class NotificationRead(BaseModel):
     """`mention`: named in the post; `reply`: one's comment was answered; `comment`: a watched topic went on;
-    `accepted`: one's answer was accepted."""
+    `accepted`: one's answer was accepted; `removed`: a moderator took one's topic down, and `reason` says why."""
 
     id: UUID
-    kind: Literal["mention", "reply", "comment", "accepted"]
+    kind: Literal["mention", "reply", "comment", "accepted", "removed"]
     actor: Author
     topic_id: UUID
     topic_title: str
     comment_id: UUID | None
+    reason: str | None
     created_at: datetime
     seen_at: datetime | None
 

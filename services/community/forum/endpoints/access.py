@@ -7,8 +7,8 @@ from pydantic import StringConstraints
 
 from services.community.forum.rights import MODERATING, Actor, check_moderates
 from services.community.forum.schemas import CategorySlug
-from services.community.requests import Clean
-from services.community.standing import check_may_act
+from services.community.requests import Clean, Community
+from services.community.standing import get_active
 from shared.database import Write
 from shared.identity import Caller
 from shared.routing import user
@@ -19,8 +19,15 @@ MayWrite = user(scope="community:write")
 
 async def _actor(caller: Caller, session: Write) -> Actor:
     """Raises AccountDisabled for a user whom the token has outlived."""
-    await check_may_act(session, caller.user_id)
-    return Actor(caller.user_id, moderates=bool(caller.roles & MODERATING))
+    known = await get_active(session, caller.user_id)
+    pays = known is not None and known.is_paying
+    return Actor(caller.user_id, moderates=bool(caller.roles & MODERATING), pays=pays)
+
+
+async def limit_posts(community: Community, actor: Actor, kind: str, per_hour: int) -> None:
+    """Count a post of this kind. Raises RateLimited; who pays may post more."""
+    allowed = per_hour * community.settings.paying_factor if actor.pays else per_hour
+    await community.limit(f"{kind}:{actor.user_id}", allowed, f"Too many {kind}s in an hour.")
 
 
 async def _moderator(caller: Caller) -> Actor:

@@ -6,7 +6,7 @@ from uuid import UUID
 from starlette.responses import Response
 
 from services.community.forum import repository
-from services.community.forum.endpoints.access import InActor, MayWrite, Reason
+from services.community.forum.endpoints.access import InActor, MayWrite, Reason, limit_posts
 from services.community.forum.models import Comment
 from services.community.forum.presenting import show_comment, show_comments
 from services.community.forum.schemas import CommentCreate, CommentPatch, CommentRead, CommentSort, VoteRead
@@ -64,8 +64,7 @@ async def add_comment(
     once: Idempotency,
 ) -> Response:
     """Answer the topic, or with `parent_id` a comment in it."""
-    limit = community.settings.comments_per_hour
-    await community.limit(f"comment:{actor.user_id}", limit, "Too many comments in an hour.")
+    await limit_posts(community, actor, "comment", community.settings.comments_per_hour)
 
     async def act() -> CommentRead:
         added = await comments.add_comment(session, actor, topic_id, body.content, body.parent_id, community.now)

@@ -1,10 +1,13 @@
 """HTTP in, for what users are told of, and for what they want to be told of."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Row
+from starlette.responses import Response, StreamingResponse
 
 from services.community import profiles
 from services.community.forum import repository
@@ -19,14 +22,24 @@ from services.community.forum.schemas import (
     UnseenRead,
 )
 from services.community.forum.usecases import notifying, subscriptions
-from services.community.models import Profile
+from services.community.parts import CommunityParts, Parts
+from services.community.profiles import Known
 from services.community.requests import InCommunity, Place
-from shared.database import Read, Write
-from shared.identity import Caller
+from shared.database import Database, Read, Write
+from shared.identity import Caller, Principal
 from shared.pagination import Cursor, Limit, Page, page_of
 from shared.routing import Router
 
 router = Router(tags=["notifications"])
+
+PING_SECONDS = 15
+SSE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "notifications.snapshot, then what is new.", "content": {"text/event-stream": {}}}
+}
+
+
+class EventStream(StreamingResponse):
+    media_type = "text/event-stream"
 
 
 @router.get("/v1/notifications", access=MayRead)
@@ -45,11 +58,51 @@ async def list_notifications(
     return page_of(rows, limit, lambda row: _notification(row, actors), lambda row: place.after(row.Notification.id))
 
 
-def _notification(row: Row[Any], actors: Mapping[UUID, Profile]) -> NotificationRead:
+def _notification(row: Row[Any], actors: Mapping[UUID, Known]) -> NotificationRead:
+    """Who of the moderators removed something is told to nobody."""
     told: Notification = row.Notification
     facts = {name: getattr(told, name) for name in NotificationRead.model_fields.keys() & told.__mapper__.c.keys()}
-    actor = Author.model_validate(actors.get(told.actor_id, Author()))
-    return NotificationRead(**facts, actor=actor, topic_title=row.title)
+    is_removal = told.kind == "removed"
+    actor = Author() if is_removal else Author.model_validate(actors.get(told.actor_id, Author()))
+    reason = row.reason if is_removal else None
+    return NotificationRead(**facts, actor=actor, topic_title=row.title, reason=reason)
+
+
+@router.get("/v1/notifications/stream", access=MayRead, responses=SSE, response_class=EventStream)
+async def follow_notifications(caller: Caller, community: InCommunity, parts: Parts) -> Response:
+    """What is new, as it happens. Each event carries how many are unseen by then; after a cut, read the list again."""
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return EventStream(_follow(community.runtime.database, parts, caller), headers=headers)
+
+
+async def _follow(database: Database, parts: CommunityParts, caller: Principal) -> AsyncIterator[bytes]:
+    """No stream holds a database session, and one whose sign-in ends is closed."""
+    with parts.watching.watch(caller) as watch:
+        yield b"retry: 3000\n\n"
+        _, unseen = await asyncio.shield(_news(database, caller.user_id, []))
+        yield _event("notifications.snapshot", {"unseen": unseen})
+        while not watch.revoked:
+            ids = await watch.next(PING_SECONDS)
+            if not ids:
+                yield b": ping\n\n"
+                continue
+            # A reader who leaves in the middle of a query must not cost the pool its connection.
+            notices, unseen = await asyncio.shield(_news(database, caller.user_id, ids))
+            for notice in notices:
+                told = {"notification": notice.model_dump(mode="json"), "unseen": unseen}
+                yield _event("notification.created", told, notice.id)
+
+
+async def _news(database: Database, user_id: UUID, ids: list[UUID]) -> tuple[list[NotificationRead], int]:
+    async with database.read() as session:
+        rows = await repository.list_notices(session, user_id, ids) if ids else []
+        actors = await profiles.find_authors(session, {row.Notification.actor_id for row in rows})
+        return [_notification(row, actors) for row in rows], await repository.count_unseen(session, user_id)
+
+
+def _event(name: str, data: dict[str, Any], notice_id: UUID | None = None) -> bytes:
+    mark = b"" if notice_id is None else b"id: %s\n" % str(notice_id).encode()
+    return b"%sevent: %s\ndata: %s\n\n" % (mark, name.encode(), orjson.dumps(data))
 
 
 @router.get("/v1/notifications/count", access=MayRead)

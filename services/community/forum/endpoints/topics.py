@@ -8,7 +8,7 @@ from uuid import UUID
 from starlette.responses import Response
 
 from services.community.forum import repository
-from services.community.forum.endpoints.access import CategoryQuery, InActor, MayWrite, Reason
+from services.community.forum.endpoints.access import CategoryQuery, InActor, MayWrite, Reason, limit_posts
 from services.community.forum.models import Topic
 from services.community.forum.presenting import show_topic, show_topics
 from services.community.forum.repository import Filter
@@ -126,7 +126,7 @@ async def preview(body: Preview, actor: InActor, community: InCommunity) -> Prev
 async def open_topic(
     body: TopicCreate, session: Write, caller: Caller, actor: InActor, community: InCommunity, once: Idempotency
 ) -> Response:
-    await community.limit(f"topic:{actor.user_id}", community.settings.topics_per_hour, "Too many topics in an hour.")
+    await limit_posts(community, actor, "topic", community.settings.topics_per_hour)
 
     async def act() -> TopicRead:
         topic = await topics.open_topic(session, actor, Draft(**body.model_dump()), community.now)

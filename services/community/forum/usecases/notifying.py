@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.community import standing
 from services.community.forum import repository
-from services.community.forum.models import VISIBLE, Notification
-from shared.contracts.community import ForumAnswerAccepted, ForumCommentCreated, ForumTopicCreated
+from services.community.forum.models import REMOVED, VISIBLE, Notification, Topic
+from shared.contracts.community import ForumAnswerAccepted, ForumCommentCreated, ForumTopicCreated, ForumTopicRemoved
 from shared.database import WriteSession
 from shared.ids import new_id
 
@@ -55,6 +55,15 @@ async def tell_of_acceptance(session: WriteSession, event: ForumAnswerAccepted, 
     if topic is not None:
         occasion = Occasion(event_id, topic.user_id, topic.id, event.comment_id, now)
         await _tell(session, occasion, {event.user_id: "accepted"})
+
+
+async def tell_of_removal(session: WriteSession, event: ForumTopicRemoved, event_id: UUID, now: datetime) -> None:
+    """Authors hear when a moderator took their topic down; what they deleted themselves is no news."""
+    topic = await session.get(Topic, event.topic_id)
+    if topic is not None and topic.status == REMOVED and not await standing.find_barred(session, {event.user_id}):
+        row = _row(Occasion(event_id, topic.deleted_by or event.user_id, topic.id, None, now), event.user_id, "removed")
+        known = insert(Notification).values(row)
+        await session.execute(known.on_conflict_do_nothing(index_elements=["user_id", "event_id"]))
 
 
 async def _tell(session: WriteSession, occasion: Occasion, kinds: dict[UUID, str]) -> None:
