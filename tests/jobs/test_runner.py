@@ -258,6 +258,17 @@ async def test_when_the_warm_parent_dies_its_work_is_handed_back_and_a_new_one_t
     assert workshop.pid != first
 
 
+async def test_a_job_that_is_over_leaves_no_task_that_waits_for_its_news(live, creator):
+    for _ in range(5):
+        await until(creator, (await ordered(creator, "sleep", options={"seconds": 0}))["id"])
+    runner = live.runtime.parts.runner
+    async with asyncio.timeout(10):
+        while runner._attempts:
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0)
+    assert [task for task in asyncio.all_tasks() if task.get_name().startswith("news.")] == []
+
+
 async def test_the_warm_parent_has_a_single_thread(live):
     workshop = live.runtime.parts.runner.workshop
     await workshop.wait_until_ready()

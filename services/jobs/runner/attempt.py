@@ -209,14 +209,14 @@ class Attempt:
 
     async def _wait_for_news(self, heard: int, pause: float) -> None:
         """Until there is progress to report, somebody called something off, or `pause` is over."""
-        news = [
-            asyncio.create_task(self._changed.wait()),
-            asyncio.create_task(self.bench.wakeups.cancel.wait(heard, pause)),
-        ]
+        awaited = (self._changed.wait(), self.bench.wakeups.cancel.wait(heard, pause))
+        news: list[asyncio.Task[Any]] = [asyncio.create_task(one, name=f"news.{self.claim.job_id}") for one in awaited]
         try:
             await asyncio.wait(news, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await ending.end(news)
+            # Without waiting for their ends: a second cancellation would come in between, and leave them for ever.
+            for task in news:
+                task.cancel()
 
     async def _beat(self) -> None:
         bench = self.bench
