@@ -18,6 +18,7 @@ from shared.problems import readable
 
 REMOTE = "remote"
 LANES = ("interactive", "render", REMOTE)
+NOT_BUILT = "This tool is announced and not built yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,11 @@ class Catalogue:
         """Raises ToolUnavailable for an announced tool, ToolUnknown for anything else that does not run here."""
         tool = self.shipped.get(tool_id) or self.extra.get(tool_id)
         if tool is not None and tool.family == family:
-            if self.engines_of(tool_id) == (LOCAL,) and not is_available(tool):
-                raise ToolUnavailable(f"{tool.title} can't be used yet. {extras.reason()}")
+            if self.engines_of(tool_id) == (LOCAL,) and (fault := lacks(tool)):
+                raise ToolUnavailable(f"{tool.title} can't be used yet. {fault}")
             return tool
         if any(announced.id == tool_id and announced.family == family for announced in ANNOUNCED):
-            raise ToolUnavailable(f"The tool {tool_id} is not available yet.")
+            raise ToolUnavailable(NOT_BUILT)
         raise ToolUnknown(f"There is no {family} tool with this name.")
 
     def family_of(self, tool_id: str) -> str:
@@ -94,8 +95,8 @@ class Catalogue:
     def choose_engine(self, tool: Tool, asked: str) -> EngineName:
         """Who is to do the work: the one that was asked for, or the first of the tool's order. Raises InvalidJob."""
         name = self.engines_of(tool.id)[0] if asked == "auto" else asked
-        if name == LOCAL and not is_available(tool):
-            raise InvalidJob.at("engine", "engine_unavailable", extras.reason())
+        if name == LOCAL and (fault := lacks(tool)):
+            raise InvalidJob.at("engine", "engine_unavailable", fault)
         if name == LOCAL:
             return EngineName(tool.engine_name, tool.engine_version)
         if name not in self.engines_of(tool.id):
@@ -116,7 +117,12 @@ class Catalogue:
 
 def is_available(tool: Tool) -> bool:
     """Whether the tool can run here now: its packages may still be on their way."""
-    return not tool.needs_extras or extras.is_ready()
+    return lacks(tool) is None
+
+
+def lacks(tool: Tool) -> str | None:
+    """Why the tool can't run here now, for users; None when it can."""
+    return extras.lacks(tool.parts) if tool.needs_extras else None
 
 
 def open_catalogue(
@@ -226,7 +232,7 @@ def _shown(catalogue: Catalogue, tool: Tool) -> ToolRead:
         description=tool.description,
         kind=tool.kind,
         available=available,
-        reason=None if available else extras.reason(),
+        reason=None if available else lacks(tool),
         options_schema=tool.options.model_json_schema(),
         engines=engines,
         units=tool.units(tool.options()),
@@ -250,7 +256,7 @@ def _announced(tool: Announced) -> ToolRead:
         description=tool.description,
         kind="announced",
         available=False,
-        reason="No engine for this tool is installed yet.",
+        reason=NOT_BUILT,
         options_schema={"type": "object"},
         engines=[],
         units=tool.units,

@@ -63,8 +63,8 @@ def begin_upload(
         raise UploadTooLarge(f"A file may have at most {limit} bytes.")
     if announced.content_type not in SUFFIXES:
         raise MediaUnsupported("Pictures (PNG, JPEG, WebP, GIF), films (MP4, MOV, WebM) and sound can be used.")
-    if is_film and not extras.is_ready():
-        raise MediaUnsupported(f"Films and sound can't be used yet. {extras.reason()}")
+    if is_film and (fault := extras.lacks([extras.FILM_READER])):
+        raise MediaUnsupported(f"Films and sound can't be used yet. {fault}")
     file_id = new_id()
     file = File(
         id=file_id,

@@ -62,7 +62,7 @@ def test_when_nothing_can_be_had_the_folder_stays_empty_and_users_are_told(folde
     with pytest.raises(installer.InstallFailed):
         installer.install()
     assert not extras.is_ready()
-    assert extras.reason() == installer.FAILED
+    assert extras.lacks() == installer.FAILED
 
 
 def test_a_platform_that_stops_takes_the_installation_with_it(folder, monkeypatch, tmp_path):

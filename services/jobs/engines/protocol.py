@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
+from services.jobs.engines.extras import Part
+
 InvalidInputCode = Literal["INVALID_INPUT", "UNSUPPORTED_MEDIA", "INPUT_TOO_LARGE"]
 
 
@@ -74,7 +76,8 @@ class Tool:
 
     `check` raises InvalidInput for a request that `run` would refuse anyway, so that it can be refused
     before a job is made. `est_seconds` is for one idle core. `accepts_inputs` is the most files a run takes, and
-    `input_kinds` what they may be. A tool that `needs_extras` runs where the engines' own packages are (see `extras`).
+    `input_kinds` what they may be. A tool that `needs_extras` runs where the engines' own packages are (see `extras`),
+    as long as the `parts` of them that it names are whole.
     `units` and `est_seconds` are for the catalogue. A tool whose cost depends on the prompt or on how long its inputs
     are has a `quote` too, from the prompt, the options and what the probe said of each input; that is what is held.
     """
@@ -96,6 +99,7 @@ class Tool:
     engine_version: str = "1"
     input_kinds: tuple[str, ...] = ("image",)
     needs_extras: bool = False
+    parts: tuple[Part, ...] = ()
     quote: Callable[[str | None, Any, Sequence[Mapping[str, Any]]], Quote] | None = None
 
 

@@ -1,10 +1,12 @@
 """The heavy engines' packages: there or not there, and nothing in between."""
 
 import fcntl
+import hashlib
+import os
 
 import pytest
 
-from services.jobs.catalogue import Catalogue, entries
+from services.jobs.catalogue import NOT_BUILT, Catalogue, entries
 from services.jobs.engines import extras
 from services.jobs.errors import ToolUnavailable
 
@@ -13,6 +15,12 @@ from services.jobs.errors import ToolUnavailable
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv(extras.FOLDER_VARIABLE, str(tmp_path))
     return tmp_path
+
+
+def written(path, content=b""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
 
 
 def shown(tool):
@@ -44,7 +52,46 @@ def test_a_folder_that_is_not_whole_is_none(folder, written):
 def test_tools_come_when_the_stamp_does(folder):
     catalogue = Catalogue()
     before = catalogue.tools_of("interactive")
+    written(folder / "packages" / extras.FILM_READER.path)
     (folder / "stamp").write_text(extras.stamp())
     assert set(catalogue.tools_of("interactive")) - set(before) == {"thumbnail"}
     assert shown("thumbnail").reason is None
     assert catalogue.get_tool("thumbnail", "studio").needs_extras
+
+
+def test_a_tool_names_the_package_that_it_lacks_and_others_work(folder):
+    written(folder / "packages" / extras.FILM_READER.path)
+    (folder / "stamp").write_text(extras.stamp())
+    assert (shown("thumbnail").available, shown("voiceover").available) == (True, False)
+    assert shown("voiceover").reason == "The package of voices is missing."
+    with pytest.raises(ToolUnavailable, match="voices is missing"):
+        Catalogue().get_tool("voiceover", "ai")
+
+
+def test_weights_that_are_not_those_that_were_tested_are_not_used(folder):
+    (folder / "stamp").write_text(extras.stamp())
+    weights = written(folder / "packages" / "some" / "model.bin", b"tested")
+    part = extras.Part("The model", "some/model.bin", hashlib.sha256(b"tested").hexdigest())
+    assert extras.lacks([part]) is None
+    weights.write_bytes(b"other")
+    os.utime(weights, ns=(0, 1))
+    assert extras.lacks([part]) == "The model is not the one that was tested."
+    weights.unlink()
+    assert extras.lacks([part]) == "The model is missing."
+
+
+def test_packages_of_another_machine_are_none(folder, monkeypatch):
+    (folder / "stamp").write_text(extras.stamp())
+    assert extras.is_ready()
+    extras.stamp.cache_clear()
+    monkeypatch.setattr(extras.sysconfig, "get_config_var", lambda _name: ".cpython-311-aarch64-linux-gnu.so")
+    try:
+        assert not extras.is_ready()
+    finally:
+        extras.stamp.cache_clear()
+
+
+def test_an_announced_tool_says_that_it_is_not_built():
+    announced = [entry for entry in entries(Catalogue()) if entry.kind == "announced"]
+    assert {entry.reason for entry in announced} <= {NOT_BUILT}
+    assert not any(entry.available for entry in announced)

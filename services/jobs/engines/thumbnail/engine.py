@@ -6,6 +6,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.jobs.engines import framing
+from services.jobs.engines.extras import FILM_READER
 from services.jobs.engines.film.frames import appeal, frames_at
 from services.jobs.engines.framing import Focus
 from services.jobs.engines.media import open_picture
@@ -97,4 +98,5 @@ TOOL = Tool(
     run=run,
     input_kinds=("image", "video"),
     needs_extras=True,
+    parts=(FILM_READER,),
 )

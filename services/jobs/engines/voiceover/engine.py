@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.jobs.engines.extras import FFMPEG, VOICES
 from services.jobs.engines.protocol import Context, InvalidInput, Output, OutputFile, Quote, Tool
 from services.jobs.engines.speech import script, sound, voices
 from services.jobs.engines.speech.encoding import write_mp3
@@ -154,5 +155,6 @@ TOOL = Tool(
     check=check,
     run=run,
     needs_extras=True,
+    parts=(VOICES, FFMPEG),
     quote=quote,
 )
