@@ -27,7 +27,8 @@ service = Service(
         on(accounts.UserDisabled, handlers.lock_out, consumer="access", ordered=True),
         on(accounts.UserEnabled, handlers.let_in, consumer="access", ordered=True),
         on(community.ReferralAttributed, handlers.note_referral, consumer="referrals", ordered=True),
-        on(community.ReferralRejected, handlers.refuse_referral, consumer="referrals", ordered=True),
+        on(community.ReferralRejected, handlers.end_discount, consumer="referrals", ordered=True),
+        on(community.ReferralConverted, handlers.end_discount, consumer="referrals", ordered=True),
     ),
     every=(
         *(Every(30, task) for task in (tasks.finish_checkouts, tasks.finish_refunds, tasks.follow_accounts)),

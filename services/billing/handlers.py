@@ -3,7 +3,7 @@
 from services.billing.parts import BillingParts
 from services.billing.usecases import customers
 from shared.contracts.accounts import UserDisabled, UserEmailChanged, UserEnabled, UserRegistered
-from shared.contracts.community import ReferralAttributed, ReferralRejected
+from shared.contracts.community import ReferralAttributed, ReferralConverted, ReferralRejected
 from shared.database import WriteSession
 from shared.events.event import EventContext
 
@@ -25,9 +25,12 @@ async def note_referral(session: WriteSession, event: ReferralAttributed, contex
     await customers.note_referral(session, event.referred_user_id, event.referral_id, now=now)
 
 
-async def refuse_referral(session: WriteSession, event: ReferralRejected, context: EventContext) -> None:
+async def end_discount(
+    session: WriteSession, event: ReferralRejected | ReferralConverted, context: EventContext
+) -> None:
+    """Refused after all, or spent: the community counted the first payment, so no further one is the first."""
     now = context.runtime.clock.now()
-    await customers.refuse_referral(session, event.referred_user_id, event.referral_id, now=now)
+    await customers.end_discount(session, event.referred_user_id, event.referral_id, now=now)
 
 
 async def lock_out(session: WriteSession, event: UserDisabled, context: EventContext) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from services.billing.tasks import follow_accounts
 from shared.contracts.accounts import UserDisabled, UserEmailChanged, UserEnabled
-from shared.contracts.community import ReferralAttributed, ReferralRejected
+from shared.contracts.community import ReferralAttributed, ReferralConverted, ReferralRejected
 from shared.ids import new_id
 
 
@@ -147,10 +147,11 @@ async def test_stripe_knows_the_buyer_by_the_address_they_confirmed(shop):
     assert bound["data"] == {"user_id": str(user), "stripe_customer_id": payment["stripe_customer_id"]}
 
 
-async def test_a_referral_that_turns_out_to_be_one_s_own_earns_no_discount(discounted):
+@pytest.mark.parametrize("end", [ReferralRejected, ReferralConverted], ids=["one's own", "spent"])
+async def test_a_referral_that_was_refused_or_spent_earns_no_discount(discounted, end):
     user, referral_id = await discounted.register(), new_id()
     await refer(discounted, user, referral_id)
-    await discounted.svc.receive(referral(ReferralRejected, user, referral_id), sequence=2)
+    await discounted.svc.receive(referral(end, user, referral_id), sequence=2)
     await discounted.buy(user)
     assert [payment["amount"] for payment in await discounted.payments(user)] == [3900]
 

@@ -33,8 +33,8 @@ async def note_referral(session: WriteSession, user_id: UUID, referral_id: UUID,
     customer.referral_id, customer.updated_at = customer.referral_id or referral_id, now
 
 
-async def refuse_referral(session: WriteSession, user_id: UUID, referral_id: UUID, *, now: datetime) -> None:
-    """A referral that was refused after all, such as one's own, earns no discount."""
+async def end_discount(session: WriteSession, user_id: UUID, referral_id: UUID, *, now: datetime) -> None:
+    """Take the discount of this referral back; another one's stays."""
     customer = await get_or_create_customer(session, user_id, now=now)
     if customer.referral_id == referral_id:
         customer.referral_id, customer.updated_at = None, now
