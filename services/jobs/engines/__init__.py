@@ -14,6 +14,7 @@ from services.jobs.engines.memes import engine as memes
 from services.jobs.engines.memes import templates
 from services.jobs.engines.protocol import Context, InputFile, InvalidInput, Output, OutputFile, Tool
 from services.jobs.engines.resize import engine as resize
+from services.jobs.engines.subtitles import engine as subtitles
 from services.jobs.engines.thumbnail import engine as thumbnail
 from services.jobs.engines.voiceover import engine as voiceover
 
@@ -25,6 +26,7 @@ TOOLS: dict[str, Tool] = {
         memes.TOOL,
         images.TOOL,
         voiceover.TOOL,
+        subtitles.TOOL,
         resize.TOOL,
         collage.TOOL,
         instagram.TOOL,
