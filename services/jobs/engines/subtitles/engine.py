@@ -99,10 +99,7 @@ def _written(
     folder: Path, cues: Sequence[Cue], form: Form, options: SubtitleOptions, size: tuple[int, int]
 ) -> OutputFile:
     path = folder / f"captions.{form}"
-    if form == "ass":
-        text = _ass(cues, options, size)
-    else:
-        text = {"srt": formats.srt, "vtt": formats.vtt}[form](cues)
+    text = _ass(cues, options, size) if form == "ass" else {"srt": formats.srt, "vtt": formats.vtt}[form](cues)
     path.write_text(text, encoding="utf-8")
     return OutputFile(path, path.name, "captions", CONTENT_TYPES[form])
 
