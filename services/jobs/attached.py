@@ -103,10 +103,10 @@ async def claim(parts: JobsParts, worker: str, tools: Sequence[str], most: int) 
     for lane in LANES:
         able = _in_lane(parts, lane, tools)
         while able and len(claims) < most:
-            claimed = await parts.queue.claim(lane, able, worker, lease=lease, now=now)
-            if claimed is None:
+            more = await parts.queue.claim(lane, able, worker, lease=lease, now=now, most=most - len(claims))
+            if not more:
                 break
-            claims.append(claimed)
+            claims += more
     if claims:
         parts.runtime.database.committed_events()
         parts.wakeups.ring("change")

@@ -55,13 +55,16 @@ class Queue:
         self._database = database
 
     async def claim(
-        self, lane: str, tools: Sequence[str], worker_id: str, *, lease: float, now: datetime
-    ) -> Claim | None:
-        """The lane's next job for `lease` seconds (database time), or None when nothing may run."""
-        row = await self._call(
-            "SELECT * FROM jobs_claim_v1(%s, %s, %s, %s, %s)", lane, list(tools), worker_id, lease, now
-        )
-        return _claim_of(row) if row else None
+        self, lane: str, tools: Sequence[str], worker_id: str, *, lease: float, now: datetime, most: int = 1
+    ) -> list[Claim]:
+        """The lane's next jobs for `lease` seconds (database time); none when nothing may run.
+
+        Fewer than `most` do not mean that nothing is left: what others are claiming from just now is passed over.
+        """
+        query = b"SELECT * FROM jobs_claim_v2(%s, %s, %s, %s, %s, %s)"
+        values = (lane, list(tools), worker_id, lease, most, now)
+        async with self._database.pool.connection() as connection:
+            return [_claim_of(row) for row in await (await connection.execute(query, values)).fetchall()]
 
     async def heartbeat(
         self, held: Lease, *, lease: float, progress: int, stage: str, now: datetime

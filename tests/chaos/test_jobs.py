@@ -17,7 +17,7 @@ from services.jobs import operator
 from services.jobs.queue import Queue
 from services.jobs.runner.processes import session_members, start_ticks
 from shared.clock import SystemClock
-from tests.support.jobs import claim, grant_plan, jobs_service, ordered, settle, someone, until
+from tests.support.jobs import claim_many, grant_plan, jobs_service, ordered, settle, someone, until
 from tests.support.postgres import SERVER_VARIABLE
 from tests.support.processes import runner_process
 
@@ -150,18 +150,21 @@ class Storm:
 
     async def work(self):
         while not self.over.is_set():
-            held = await self.attempt(claim(self.svc, lease=0.4))
-            if held is None:
+            claims = await self.attempt(claim_many(self.svc, self.chance.choice((1, 1, 3)), lease=0.4))
+            for held in claims or ():
+                await self.end(held)
+            if not claims:
                 await asyncio.sleep(0.05)
-                continue
-            fate = self.chance.random()
-            if fate < 0.06:
-                continue
-            if fate < 0.12:
-                await asyncio.sleep(0.9)
-            outcome = "RETRY" if 0.12 <= fate < 0.2 else "COMPLETED"
-            answer = await self.attempt(settle(self.svc, held, outcome, code="INTERNAL", delay=0))
-            self.lost += answer == "LOST"
+
+    async def end(self, held):
+        fate = self.chance.random()
+        if fate < 0.06:
+            return
+        if fate < 0.12:
+            await asyncio.sleep(0.9)
+        outcome = "RETRY" if 0.12 <= fate < 0.2 else "COMPLETED"
+        answer = await self.attempt(settle(self.svc, held, outcome, code="INTERNAL", delay=0))
+        self.lost += answer == "LOST"
 
     async def reap(self):
         while not self.over.is_set():

@@ -31,9 +31,9 @@ async def work_off(database):
     values = {"user": str(new_id()), "tool": "memes", "now": clock.now(), "cost": 1.0, "number": NUMBER}
     async with database.pool.connection() as connection:
         await connection.execute(PLACE, values)
-    while held := await queue.claim("interactive", ["memes"], "by-hand", lease=60, now=clock.now()):
+    while claims := await queue.claim("interactive", ["memes"], "by-hand", lease=60, now=clock.now()):
         end = {"run_seconds": 1, "units": {"ai_generations": 1}, "files": [], "url": "/v1/x"}
-        assert await queue.settle(held, "COMPLETED", end, now=clock.now()) == "COMPLETED"
+        assert await queue.settle(claims[0], "COMPLETED", end, now=clock.now()) == "COMPLETED"
 
 
 async def test_jobs_run_while_the_broker_is_gone_and_are_told_of_in_order_once_when_it_is_back(broker):

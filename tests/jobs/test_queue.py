@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.jobs import operator
 from services.jobs.queue import Queue
-from tests.support.jobs import PLACE, claim, claimed, grant_plan, ordered, settle, someone
+from tests.support.jobs import PLACE, claim, claim_many, claimed, grant_plan, ordered, settle, someone
 
 
 async def people(svc, *plans):
@@ -142,21 +142,42 @@ async def test_a_tenant_never_runs_more_than_the_plan_allows(svc):
     assert await claim(svc) is not None
 
 
+async def test_several_claimed_at_once_are_those_that_would_have_come_one_by_one(svc):
+    users = [user_id for user_id, _ in await people(svc, *({"max_running": 4, "weight": w} for w in (1, 2, 3)))]
+    for user_id in users:
+        await place_directly(svc, user_id, 10)
+    waiting = await svc.rows("SELECT user_id, lane, ready, running, vtime FROM tenant_lanes ORDER BY user_id")
+    one_by_one = [(await claimed(svc)).user_id for _ in range(8)]
+    await svc.rows("UPDATE job_queue SET state = 0, lease_token = NULL, lease_until = NULL RETURNING 1")
+    for row in waiting:
+        back = "UPDATE tenant_lanes SET ready = %(ready)s, running = %(running)s, vtime = %(vtime)s"
+        await svc.rows(f"{back} WHERE user_id = %(user_id)s AND lane = %(lane)s RETURNING 1", **row)
+    await svc.rows("DELETE FROM job_attempts RETURNING 1")
+    await svc.rows("DELETE FROM outbox WHERE type = 'job.started' RETURNING 1")
+    at_once = await claim_many(svc, 8)
+    assert [held.user_id for held in at_once] == one_by_one
+    assert len({held.token for held in at_once}) == len({held.job_id for held in at_once}) == 8
+    # Twelve may run by the plans, however many are asked for.
+    assert len(await claim_many(svc, 50)) == 4
+    assert await claim_many(svc, 50) == []
+
+
 async def test_many_claimers_share_without_quarrel(svc):
     users = [user_id for user_id, _ in await people(svc, *({"max_running": 3} for _ in range(6)))]
     for user_id in users:
         await place_directly(svc, user_id, 15)
 
-    async def work():
+    async def work(most):
         done = 0
-        while held := await claim(svc):
-            done += 1
+        while claims := await claim_many(svc, most):
+            done += len(claims)
             [row] = await svc.rows("SELECT max(running) AS most FROM tenant_lanes")
             assert row["most"] <= 3
-            await settle(svc, held)
+            for held in claims:
+                await settle(svc, held)
         return done
 
-    assert sum(await asyncio.gather(*(work() for _ in range(8)))) == 90
+    assert sum(await asyncio.gather(*(work(1 + number % 4) for number in range(8)))) == 90
     completed = [event["subject"] for event in await svc.published("job.completed")]
     assert len(completed) == len(set(completed)) == 90
     assert await operator.reconcile(svc.runtime) == []

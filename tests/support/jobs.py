@@ -87,9 +87,15 @@ PLACE = """
 """
 
 
-async def claim(svc: RunningService, *, worker: str = "by-hand", lease: float = 60, lane: str = LANE) -> Claim | None:
-    queue = Queue(svc.runtime.database)
-    return await queue.claim(lane, WORK, worker, lease=lease, now=svc.clock.now())
+async def claim(svc: RunningService, **options: Any) -> Claim | None:
+    found = await claim_many(svc, 1, **options)
+    return found[0] if found else None
+
+
+async def claim_many(
+    svc: RunningService, most: int, *, worker: str = "by-hand", lease: float = 60, lane: str = LANE
+) -> list[Claim]:
+    return await Queue(svc.runtime.database).claim(lane, WORK, worker, lease=lease, now=svc.clock.now(), most=most)
 
 
 async def claimed(svc: RunningService, **options: Any) -> Claim:

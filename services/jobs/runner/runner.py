@@ -109,27 +109,28 @@ class Runner:
         """Fill the lane's free slots, then wait for a hint, an end, or the next poll."""
         work, free = self._wakeups.work, asyncio.Semaphore(slots)
         while not self._draining.is_set():
-            await free.acquire()
+            most = await _take_all(free)
             await self.workshop.wait_until_ready()
             seen = work.count
-            claim = None if self._draining.is_set() else await self._claim(lane, self._catalogue.tools_of(lane))
-            if claim is not None:
+            claims = [] if self._draining.is_set() else await self._claim(lane, most)
+            for claim in claims:
                 self._begin(claim, free)
-                continue
-            free.release()
-            await work.wait(seen, self._settings.poll_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            for _ in range(most - len(claims)):
+                free.release()
+            if not claims:
+                await work.wait(seen, self._settings.poll_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
 
-    async def _claim(self, lane: str, tools: list[str]) -> Claim | None:
+    async def _claim(self, lane: str, most: int) -> list[Claim]:
+        tools, lease, now = self._catalogue.tools_of(lane), self._settings.lease_seconds, self._clock.now()
         try:
-            lease, now = self._settings.lease_seconds, self._clock.now()
-            claim = await self._queue.claim(lane, tools, self.id, lease=lease, now=now)
+            claims = await self._queue.claim(lane, tools, self.id, lease=lease, now=now, most=most)
         except Exception as error:  # noqa: BLE001 - the database may be away; we ask again at the next poll
             log.warning("claim_failed", lane=lane, error=repr(error))
-            return None
-        if claim is not None:
+            return []
+        if claims:
             self._database.committed_events()
             self._wakeups.ring("change")
-        return claim
+        return claims
 
     def _begin(self, claim: Claim, free: asyncio.Semaphore) -> None:
         attempt = Attempt(self._bench, claim)
@@ -188,6 +189,15 @@ class Runner:
             async with self._database.pool.connection() as connection:
                 await connection.execute("DELETE FROM workers WHERE id = %s", (self.id,))
         await asyncio.to_thread(orphans.forget, self._bench.folder)
+
+
+async def _take_all(free: asyncio.Semaphore) -> int:
+    """Wait for a free slot and take it, with all the others that are free; returns how many."""
+    taken = 0
+    while not taken or not free.locked():
+        await free.acquire()
+        taken += 1
+    return taken
 
 
 def _json(value: object) -> str:
