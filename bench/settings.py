@@ -13,7 +13,8 @@ class Settings:
     jobs: int = 1000
     samples: int = 200
     backlog: int = 150_000
+    drain: int = 5000
     subscriptions: int = 10_000
 
 
-QUICK = Settings(runs=1, seconds=0.2, events=50, jobs=20, samples=5, backlog=2000, subscriptions=10)
+QUICK = Settings(runs=1, seconds=0.2, events=50, jobs=20, samples=5, backlog=2000, drain=200, subscriptions=10)
