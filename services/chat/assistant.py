@@ -8,6 +8,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from services.chat import own_jobs
 from services.chat.announcements import Announcements
 from services.chat.composing import LOCAL_MODEL, PROVIDER, Answer, compose
 from services.chat.faq import Faq
@@ -24,8 +25,8 @@ STOP_SECONDS = 3
 
 # The share lock makes a delta wait for whoever ends the answer, so that none is added to an ended text.
 _APPEND = """
-    INSERT INTO chat_stream_chunks (message_id, n, delta)
-    SELECT id, %(n)s, %(delta)s FROM chat_messages
+    INSERT INTO chat_stream_chunks (message_id, n, delta, tool)
+    SELECT id, %(n)s, %(delta)s, %(tool)s FROM chat_messages
      WHERE id = %(id)s AND lease_token = %(lease)s AND status = 'STREAMING' FOR SHARE
     RETURNING n
 """
@@ -34,7 +35,7 @@ _RENEW = """
      WHERE id = %(id)s AND lease_token = %(lease)s AND status = 'STREAMING' RETURNING id
 """
 _QUESTION = """
-    SELECT q.content, s.locale FROM chat_messages a
+    SELECT q.content, s.locale, s.user_id FROM chat_messages a
       JOIN chat_messages q ON q.id = a.reply_to JOIN chat_sessions s ON s.id = a.chat_session_id
      WHERE a.id = %(id)s
 """
@@ -52,10 +53,11 @@ _NOT_KNOWN = """
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """An answer to write, and the lease that proves it is ours."""
+    """An answer to write, and the lease that proves it is ours. `asker` is whose own jobs may be told of."""
 
     message_id: UUID
     lease: UUID
+    asker: UUID | None
 
 
 class LeaseLost(Exception):
@@ -76,9 +78,9 @@ class Assistant:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
 
-    def begin(self, message_id: UUID, lease: UUID) -> None:
+    def begin(self, message_id: UUID, lease: UUID, asker: UUID | None) -> None:
         """Write the answer in the background."""
-        task = asyncio.create_task(self._answer(Assignment(message_id, lease)), name=f"answer-{message_id}")
+        task = asyncio.create_task(self._answer(Assignment(message_id, lease, asker)), name=f"answer-{message_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -125,25 +127,44 @@ class Assistant:
         asked = await self._fetch(_QUESTION, {"id": job.message_id})
         if asked is None:
             raise LeaseLost
-        finding = await self._faq.find(str(asked["content"]), str(asked["locale"]))
-        answer = compose(finding)
+        question, is_own = str(asked["content"]), asked["user_id"] is not None and asked["user_id"] == job.asker
+        told, own = await self._look_up(job, question) if is_own else (0, "")
+        finding = await self._faq.find(question, str(asked["locale"]))
+        answer = compose(finding, own)
         if answer.reason == "unknown":
             score = finding.hits[0].score if finding.hits else None
             known = {"question": asked["content"], "locale": asked["locale"], "score": score}
             await self._execute(_NOT_KNOWN, {**known, "id": job.message_id, "now": self._clock.now()})
-        await self._stream(job, answer)
+        await self._stream(job, answer, told)
         if not await self._finish(job, "COMPLETE", reason=answer.reason, answer=answer):
             raise LeaseLost
 
-    async def _stream(self, job: Assignment, answer: Answer) -> None:
-        """Write the text down as deltas of about `coalesce_seconds` each."""
-        n = 0
+    async def _look_up(self, job: Assignment, question: str) -> tuple[int, str]:
+        """What there is to say of the asker's own jobs, if the question is about them; readers see that it was looked
+        up. Returns the position in the log and the words."""
+        tools = own_jobs.tools_asked_about(question)
+        if tools is None or job.asker is None:
+            return 0, ""
+        await self._append(job, 1, tool={"event": "tool.started", "name": own_jobs.TOOL})
+        async with self._database.read() as session:
+            jobs, batch = await own_jobs.list_recent(session, job.asker, tools, self._clock.now())
+        await self._append(
+            job, 2, tool={"event": "tool.finished", "name": own_jobs.TOOL, "summary": {"jobs": len(jobs)}}
+        )
+        return 2, own_jobs.tell(jobs, batch)
+
+    async def _stream(self, job: Assignment, answer: Answer, told: int) -> None:
+        """Write the text down as deltas of about `coalesce_seconds` each, behind what was told before."""
+        n = told
         async for delta in self._coalesced(answer):
             n += 1
-            values = {"id": job.message_id, "lease": job.lease, "n": n, "delta": delta}
-            if await self._fetch(_APPEND, values) is None:
-                raise LeaseLost
-            self._announcements.tell(job.message_id)
+            await self._append(job, n, delta)
+
+    async def _append(self, job: Assignment, n: int, delta: str = "", tool: dict[str, object] | None = None) -> None:
+        values = {"id": job.message_id, "lease": job.lease, "n": n, "delta": delta, "tool": tool and Jsonb(tool)}
+        if await self._fetch(_APPEND, values) is None:
+            raise LeaseLost
+        self._announcements.tell(job.message_id)
 
     async def _coalesced(self, answer: Answer) -> AsyncIterator[str]:
         loop = asyncio.get_running_loop()

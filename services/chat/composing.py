@@ -31,13 +31,14 @@ class Answer:
         return _PIECE.findall(self.text)
 
 
-def compose(finding: Finding) -> Answer:
-    """The best item's answer with its sources, or an honest admission."""
+def compose(finding: Finding, own: str = "") -> Answer:
+    """What was found of the asker's own, then the best item's answer with its sources, or an honest admission."""
     if not finding.answered:
-        return Answer(DONT_KNOW, (), "unknown")
+        return Answer(own, (), "answered") if own else Answer(DONT_KNOW, (), "unknown")
     best = finding.hits[0]
     sources = [hit for hit in finding.hits if hit.score >= best.score - CITED_WITHIN]
-    return Answer(best.item.answer.strip(), tuple(_citation(hit) for hit in sources), "answered")
+    text = "\n\n".join(part for part in (own, best.item.answer.strip()) if part)
+    return Answer(text, tuple(_citation(hit) for hit in sources), "answered")
 
 
 def _citation(hit: Hit) -> dict[str, Any]:

@@ -6,12 +6,13 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 
-from services.chat import repository
+from services.chat import known, repository
 from services.chat.allowance import allowance_of, free_entitlement
 from services.chat.models import ChatMessage, Entitlement, FaqEntry, StreamEnd, UsageCounter
-from shared.contracts.accounts import SessionRevoked, UserDisabled, UserEnabled, UserRegistered
+from shared.contracts.accounts import SessionRevoked, UserDisabled, UserEnabled, UserRegistered, UserUpdated
 from shared.contracts.billing import EntitlementChanged
 from shared.contracts.community import FaqItemPublished, FaqItemUnpublished
+from shared.contracts.jobs import BatchCompleted, JobResultExpired, JobResultExpiring
 from shared.database import WriteSession
 from shared.events.event import EventContext
 
@@ -37,10 +38,10 @@ async def _keep_item(
 
 async def keep_entitlement(session: WriteSession, event: EntitlementChanged, context: EventContext) -> None:
     """Take over the snapshot unless a newer one was here before."""
-    known = await repository.lock_entitlement(session, event.user_id)
-    if known is not None and known.version >= event.version:
+    last = await repository.lock_entitlement(session, event.user_id)
+    if last is not None and last.version >= event.version:
         return
-    before = allowance_of(known, context.occurred_at).period_start if known and known.version == 0 else None
+    before = allowance_of(last, context.occurred_at).period_start if last and last.version == 0 else None
     row = {**_columns(event), "updated_at": context.runtime.clock.now()}
     statement = insert(Entitlement).values(row)
     await session.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=row))
@@ -69,8 +70,27 @@ def _columns(event: EntitlementChanged) -> dict[str, object]:
     }
 
 
+async def note_user(session: WriteSession, event: UserUpdated, context: EventContext) -> None:
+    await known.note_user(session, event, context.sequence)
+
+
+async def note_job(session: WriteSession, event: known.JobFact, context: EventContext) -> None:
+    await known.note_job(session, event, context.occurred_at)
+
+
+async def note_expiry(
+    session: WriteSession, event: JobResultExpiring | JobResultExpired, context: EventContext
+) -> None:
+    await known.note_expiry(session, event, context.occurred_at)
+
+
+async def note_batch(session: WriteSession, event: BatchCompleted, context: EventContext) -> None:
+    await known.note_batch(session, event, context.occurred_at)
+
+
 async def welcome_user(session: WriteSession, event: UserRegistered, context: EventContext) -> None:
     """The free plan counts from the registration, unless billing has already said otherwise."""
+    await known.note_user(session, event, context.sequence)
     await _begin_free_plan(session, event.user_id, event.registered_at, context.runtime.clock.now())
 
 

@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from services.chat import repository
 from services.chat.models import ChatSession
 from services.chat.parts import Parts
-from services.chat.schemas import AskForPerson, MessageRead, Mode, Reply, SessionRead
+from services.chat.schemas import AskForPerson, MessageRead, Mode, Reply, SessionRead, StaffSessionRead
 from services.chat.speaker import STAFF, Writer
 from services.chat.usecases import handover
 from shared.database import Read, Write
@@ -61,7 +61,7 @@ async def list_all_sessions(
     mode: Annotated[Mode | None, Query()] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> Page[SessionRead]:
+) -> Page[StaffSessionRead]:
     """Everybody's conversations, without what was said. With `mode=WAITING_HUMAN` whoever waits longest comes first."""
     scope, cursors = f"chat:all:{mode}", parts.runtime.cursors
     position = cursors.read(scope, cursor) if cursor else None
@@ -70,4 +70,9 @@ async def list_all_sessions(
     def to_cursor(chat: ChatSession) -> str:
         return cursors.sign(scope, [chat.last_activity_at, chat.id])
 
-    return page_of(found, limit, SessionRead.of, to_cursor)
+    names = await repository.find_names(session, {chat.user_id for chat in found if chat.user_id})
+
+    def shown(chat: ChatSession) -> StaffSessionRead:
+        return StaffSessionRead.named(chat, names.get(chat.user_id) if chat.user_id else None)
+
+    return page_of(found, limit, shown, to_cursor)

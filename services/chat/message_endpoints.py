@@ -20,6 +20,8 @@ from shared.routing import Router, visitor
 router = Router()
 
 MAX_SEQ = 2**53
+# Who asks with an API key that may not see jobs is told of none.
+JOBS_SCOPE = "jobs:read"
 ACCEPTED: dict[int | str, dict[str, Any]] = {
     200: {"description": "The answer as it is written, when it was asked for.", "content": SSE_CONTENT},
     202: {"model": Exchange, "description": "The question is stored; the answer is being written."},
@@ -56,7 +58,7 @@ async def _begin(parts: ChatParts, speaker: Speaker, asked: Asked, accept: str) 
     """Both messages are committed here: the answer is written in the background, whoever reads it."""
     answer_id = asked.assistant_message
     if asked.lease and answer_id:
-        parts.assistant.begin(answer_id, asked.lease)
+        parts.assistant.begin(answer_id, asked.lease, speaker.id_for(JOBS_SCOPE))
     async with parts.runtime.database.read() as session:
         question = MessageRead.of(*await repository.get_any_message(session, asked.user_message))
         answer = MessageRead.of(*await repository.get_any_message(session, answer_id)) if answer_id else None

@@ -138,6 +138,7 @@ class StreamChunk(Base):
     message_id: Mapped[UUID] = mapped_column(ForeignKey("chat_messages.id", ondelete="CASCADE"), primary_key=True)
     n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     delta: Mapped[str]
+    tool: Mapped[dict[str, Any] | None] = mapped_column(comment="what the assistant looked up; such a row adds no text")
 
 
 class Feedback(Base):
@@ -245,6 +246,53 @@ class UsageCounter(Base):
     notices: Mapped[int] = mapped_column(server_default=ZERO)
     drawn: Mapped[int] = mapped_column(server_default=ZERO)
     plan_lim: Mapped[int] = mapped_column(server_default=ZERO)
+
+
+class KnownUser(Base):
+    """A user as accounts last named them; `version` is the sequence of that event."""
+
+    __tablename__ = "known_users"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    handle: Mapped[str]
+    display_name: Mapped[str]
+    version: Mapped[int]
+
+
+class KnownJob(Base):
+    """A job as jobs last told of it."""
+
+    __tablename__ = "known_jobs"
+    __table_args__ = (
+        Index("known_jobs_user_id_ordered_at_idx", "user_id", "ordered_at"),
+        Index("known_jobs_updated_at_idx", "updated_at"),
+    )
+
+    job_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    tool: Mapped[str]
+    status: Mapped[str]
+    error_code: Mapped[str | None]
+    run_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    is_expired: Mapped[bool] = mapped_column(server_default=text("false"))
+    ordered_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class KnownBatch(Base):
+    """A batch that is over, with how many of its jobs ended how."""
+
+    __tablename__ = "known_batches"
+    __table_args__ = (
+        Index("known_batches_user_id_completed_at_idx", "user_id", "completed_at"),
+        Index("known_batches_completed_at_idx", "completed_at"),
+    )
+
+    batch_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    counts: Mapped[dict[str, Any]]
+    completed_at: Mapped[datetime]
 
 
 attach_plumbing(Base.metadata)

@@ -15,6 +15,7 @@ from services.chat.models import (
     Entitlement,
     FaqEntry,
     Feedback,
+    KnownUser,
     UnansweredQuestion,
 )
 from services.chat.retrieval.index import Item
@@ -122,6 +123,11 @@ async def list_all_sessions(
     columns = (ChatSession.last_activity_at, ChatSession.id)
     page = after(statement, columns, position, descending=mode != "WAITING_HUMAN")
     return (await session.scalars(page.limit(limit + 1))).all()
+
+
+async def find_names(session: ReadSession, user_ids: set[UUID]) -> dict[UUID, KnownUser]:
+    found = await session.scalars(select(KnownUser).where(KnownUser.user_id.in_(user_ids)))
+    return {known.user_id: known for known in found.all()}
 
 
 async def lock_session_ids(session: WriteSession, user_id: UUID) -> Sequence[UUID]:

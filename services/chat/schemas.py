@@ -7,7 +7,14 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
-from services.chat.models import MAX_CONTEXT_BYTES, ChatMessage, ChatSession, Feedback, UnansweredQuestion
+from services.chat.models import (
+    MAX_CONTEXT_BYTES,
+    ChatMessage,
+    ChatSession,
+    Feedback,
+    KnownUser,
+    UnansweredQuestion,
+)
 
 MAX_MESSAGE_CHARACTERS = 4000
 Status = Literal["COMPLETE", "STREAMING", "STOPPED", "FAILED"]
@@ -120,6 +127,18 @@ class SessionRead(BaseModel):
     @classmethod
     def of(cls, session: ChatSession) -> "SessionRead":
         return cls.model_validate(session)
+
+
+class StaffSessionRead(SessionRead):
+    """With the name of who asks; null for visitors, and for users whom we have not heard of yet."""
+
+    handle: str | None
+    display_name: str | None
+
+    @classmethod
+    def named(cls, session: ChatSession, known: KnownUser | None) -> "StaffSessionRead":
+        same = SessionRead.of(session).model_dump()
+        return cls(**same, handle=known and known.handle, display_name=known and known.display_name)
 
 
 class StartedSession(BaseModel):

@@ -33,6 +33,11 @@ class Speaker:
         """The address's /24 or /64: whoever has one address there usually has them all."""
         return network_of(self.ip)
 
+    def id_for(self, scope: str) -> UUID | None:
+        """The user, unless an API key without this scope speaks for them."""
+        scopes = self.principal.scopes if self.principal else None
+        return self.user_id if scopes is None or scope in scopes else None
+
     @property
     def is_staff(self) -> bool:
         return self.principal is not None and bool(STAFF & self.principal.roles)

@@ -34,7 +34,7 @@ _HANDED_OVER = {REQUESTED: ("handoff.requested", "WAITING_HUMAN"), ACCEPTED: ("h
 # The status is read before the log in one snapshot: what is over can't have grown afterwards.
 _TAIL = """
     SELECT m.status, coalesce((SELECT max(n) FROM chat_stream_chunks WHERE message_id = m.id), 0) AS last,
-      (SELECT coalesce(jsonb_agg(jsonb_build_array(n, delta) ORDER BY n), '[]') FROM (SELECT n, delta
+      (SELECT coalesce(jsonb_agg(jsonb_build_array(n, delta, tool) ORDER BY n), '[]') FROM (SELECT n, delta, tool
         FROM chat_stream_chunks WHERE message_id = m.id AND n > %(after)s ORDER BY n LIMIT %(most)s) AS next) AS deltas,
       EXISTS (SELECT 1 FROM stream_ends WHERE user_id = %(user)s AND ended_at > %(since)s
         AND (session_id IS NULL OR session_id = %(login)s)) AS revoked
@@ -52,7 +52,7 @@ class Tail:
 
     status: str
     last: int
-    deltas: list[tuple[int, str]]
+    deltas: list[tuple[int, str, dict[str, Any] | None]]
     revoked: bool
 
 
@@ -69,7 +69,7 @@ async def look(parts: ChatParts, speaker: Speaker, message_id: UUID, after: int)
     }
     async with parts.runtime.database.pool.connection() as connection:
         row = await (await connection.execute(_TAIL, values)).fetchone()
-    return Tail(**{**row, "deltas": [(int(n), str(delta)) for n, delta in row["deltas"]]}) if row else None
+    return Tail(**{**row, "deltas": [(int(n), str(delta), tool) for n, delta, tool in row["deltas"]]}) if row else None
 
 
 async def follow(
@@ -87,8 +87,8 @@ async def follow(
             tail = await asyncio.shield(look(parts, speaker, message_id, after))
             if tail is None or tail.revoked:
                 return
-            for n, text in tail.deltas:
-                yield event("message.delta", message_id, {"message_id": str(message_id), "n": n, "text": text}, n=n)
+            for n, text, tool in tail.deltas:
+                yield _told(message_id, n, text, tool)
                 after, spoken = n, time.monotonic()
             if after < tail.last:
                 continue
@@ -101,6 +101,14 @@ async def follow(
                 spoken = time.monotonic()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), POLL_SECONDS)
+
+
+def _told(message_id: UUID, n: int, text: str, tool: dict[str, Any] | None) -> bytes:
+    """One row of the log: what was looked up, or words."""
+    if tool is None:
+        return event("message.delta", message_id, {"message_id": str(message_id), "n": n, "text": text}, n=n)
+    facts = {name: value for name, value in tool.items() if name != "event"}
+    return event(tool["event"], message_id, {"message_id": str(message_id), "n": n, **facts}, n=n)
 
 
 async def tell_nothing_follows(exchange: Exchange) -> AsyncIterator[bytes]:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import cast
 
+from services.chat import known
 from services.chat.parts import ChatParts
 from services.chat.settings import ChatSettings
 from services.chat.usecases import handover
@@ -54,3 +55,5 @@ async def prune(runtime: Runtime) -> None:
     async with runtime.database.pool.connection() as connection:
         await connection.execute(_OLD_CHUNKS, (runtime.clock.now(), kept))
         await connection.execute(_OLD_ENDS)
+    async with runtime.database.write() as session:
+        await known.forget_old(session, runtime.clock.now())

@@ -25,7 +25,7 @@ async def main(url, message_id, lease):
     await database.open()
     settings = ChatSettings(word_seconds=0.05, coalesce_seconds=0.01)
     author = Assistant(database, settings, SystemClock(), Faq(database), Announcements(database))
-    await author._stream(Assignment(UUID(message_id), UUID(lease)), Answer("word " * 1000, (), "answered"))
+    await author._stream(Assignment(UUID(message_id), UUID(lease), None), Answer("word " * 1000, (), "answered"), 0)
 
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -59,7 +59,7 @@ async def _abandoned_answer(svc, visitor, chat):
     assistant = svc.runtime.parts.assistant
     begun = []
     original = type(assistant).begin
-    type(assistant).begin = lambda _self, message_id, lease: begun.append((str(message_id), lease))
+    type(assistant).begin = lambda _self, message_id, lease, _asker: begun.append((str(message_id), lease))
     try:
         await begin_answer(visitor, chat)
     finally:
