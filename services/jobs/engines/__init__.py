@@ -13,6 +13,7 @@ from services.jobs.engines.instagram import engine as instagram
 from services.jobs.engines.memes import engine as memes
 from services.jobs.engines.memes import templates
 from services.jobs.engines.protocol import Context, InputFile, InvalidInput, Output, OutputFile, Tool
+from services.jobs.engines.reels import engine as reels
 from services.jobs.engines.resize import engine as resize
 from services.jobs.engines.subtitles import engine as subtitles
 from services.jobs.engines.thumbnail import engine as thumbnail
@@ -25,6 +26,7 @@ TOOLS: dict[str, Tool] = {
     for tool in (
         memes.TOOL,
         images.TOOL,
+        reels.TOOL,
         voiceover.TOOL,
         subtitles.TOOL,
         resize.TOOL,

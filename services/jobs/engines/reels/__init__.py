@@ -1,0 +1,1 @@
+"""Short vertical films from a script and pictures."""
