@@ -30,7 +30,8 @@ HEAD = """# Generated from the manifests by `./atelier docs`; change deploy/gate
 	servers {{
 		timeouts {{
 			read_header 10s
-			read_body 60s
+			# Of a pause, not of the whole: a film over a slow line takes minutes. Bytes a second, on average.
+			read_body_idle 30s 4096
 			idle 120s
 		}}
 		max_header_size 32KB

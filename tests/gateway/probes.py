@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from services.jobs.app import service as jobs
 from shared.errors import BadRequest, RateLimited, Unauthorized
 from shared.identity import IDENTITY_HEADER
 from shared.routing import Router
@@ -36,6 +37,10 @@ def probe_service(name: str, *paths: str, **body_limits: int) -> Service:
 SERVICES = (
     probe_service("accounts", "/v1/auth/*", "/v1/me*"),
     probe_service("billing", "/v1/billing/*", "/r/{code}", **{"billing/large": 3 * 1024 * 1024}),
+    # As it is: what runners and browsers send to it is what the gateways must let through.
+    probe_service(
+        "jobs", *jobs.paths, **{prefix.removeprefix("/v1/"): most for prefix, most in jobs.body_limits.items()}
+    ),
 )
 
 

@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import re
 import time
 
 import httpx
 import pytest
 
+from deploy.gateway.generate import caddyfile
+from services.jobs.app import service as jobs
+from services.jobs.endpoints import LONGEST_WAIT_SECONDS
 from tests.gateway.conftest import ORIGIN
 from tests.gateway.probes import EVENT_PAUSE, EVENTS
 
@@ -174,6 +178,39 @@ async def test_bodies_are_limited_as_the_manifest_says(stand, path, size, status
         answer = await client.post(path, content=b"x" * size)
     assert answer.status_code == status
     assert status == 200 or answer.headers["content-type"].startswith(PROBLEM)
+
+
+RUNNER = ["claim", "heartbeat", "outputs", "settle"]
+
+
+@pytest.mark.parametrize("path", [*(f"/v1/runner/{name}" for name in RUNNER), "/v1/files/a/b", "/v1/jobs/events"])
+async def test_what_runners_and_browsers_call_reaches_the_jobs(stand, path):
+    async with stand.client() as client:
+        answer = await client.post(path, content=b"x" * 1000, headers=GOOD)
+    assert (answer.json()["service"], answer.json()["path"], answer.json()["bytes"]) == ("jobs", path, 1000)
+    assert arrived(answer)["x-identity-token"] == "token-for-jobs"
+
+
+async def test_a_result_may_be_as_large_as_a_file_and_what_is_said_of_it_may_not(stand):
+    most = jobs.body_limits["/v1/files/"]
+    async with stand.client() as client:
+        sent = await client.put("/v1/files/results/film.mp4?signature=x", content=bytes(most))
+        assert (sent.status_code, sent.json()["bytes"]) == (200, most)
+        assert (await client.put("/v1/files/results/film.mp4", content=bytes(most + 1))).status_code == 413
+        assert (await client.post("/v1/runner/settle", content=b"x" * 1_100_000)).status_code == 413
+
+
+def test_no_answer_is_waited_for_longer_than_a_gateway_waits():
+    """At the gateway's limit the client reads an error, for an order that was accepted."""
+    seconds = [int(found) for found in re.findall(r"response_header_timeout (\d+)s", caddyfile([jobs]))]
+    assert max(seconds) >= LONGEST_WAIT_SECONDS + 5
+
+
+def test_an_upload_may_take_its_time_while_it_comes():
+    """A limit for the whole body cuts off whoever sends a film over a slow line; a pause and a trickle are limited."""
+    configured = caddyfile([jobs])
+    assert re.search(r"^\s*read_body\s", configured, re.MULTILINE) is None
+    assert re.search(r"^\s*read_body_idle \d+s \d+$", configured, re.MULTILINE)
 
 
 async def _chunks(count):
