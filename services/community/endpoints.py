@@ -3,6 +3,7 @@
 from services.community import endpoints_admin
 from services.community.affiliates import endpoints as affiliates
 from services.community.affiliates import endpoints_admin as affiliates_admin
+from services.community.affiliates import endpoints_payouts as affiliates_payouts
 from services.community.faq import endpoints as faq
 from services.community.forum.endpoints import comments, feeds, moderation, notifications, reports, revisions, topics
 from shared.routing import Router
@@ -19,6 +20,7 @@ for package in (
     reports,
     affiliates,
     affiliates_admin,
+    affiliates_payouts,
     endpoints_admin,
 ):
     router.include(package.router)

@@ -31,6 +31,10 @@ class AffiliateNotFound(NotFound):
     code, title = "affiliate_not_found", "There is no such affiliate"
 
 
+class PayoutNotFound(NotFound):
+    code, title = "payout_not_found", "There is no such payout"
+
+
 class LinkNotFound(NotFound):
     code, title = "link_not_found", "This link leads nowhere"
 
@@ -69,6 +73,18 @@ class AlreadyAnAffiliate(Conflict):
 
 class WrongAffiliateState(Conflict):
     code, title = "wrong_affiliate_state", "The affiliate's state does not allow this"
+
+
+class NoPayoutAddress(Conflict):
+    code, title = "no_payout_address", "Say first where your money shall go"
+
+
+class PayoutTooSmall(Conflict):
+    code, title = "payout_too_small", "Less is available than the smallest payout"
+
+
+class PayoutDecided(Conflict):
+    code, title = "payout_decided", "This payout has failed, and its money is available again"
 
 
 class EditedMeanwhile(PreconditionFailed):

@@ -1,6 +1,7 @@
 """What the community tells."""
 
 from shared.contracts import community as events
+from shared.contracts.common import MailRequested
 from shared.events.event import Event
 
 PUBLISHED: tuple[type[Event], ...] = (
@@ -18,4 +19,8 @@ PUBLISHED: tuple[type[Event], ...] = (
     events.CommissionAccrued,
     events.CommissionReversed,
     events.CommissionApproved,
+    events.PayoutCreated,
+    events.PayoutPaid,
+    events.PayoutFailed,
+    MailRequested,
 )

@@ -13,6 +13,7 @@ from pydantic import AfterValidator
 from starlette.responses import Response
 
 from services.community.affiliates.terms import Terms, terms_of
+from services.community.affiliates.usecases.payouts import PayoutTerms
 from services.community.settings import CommunitySettings
 from shared import rate_limits
 from shared.errors import PreconditionFailed, PreconditionRequired
@@ -38,6 +39,10 @@ class Community:
     @property
     def terms(self) -> Terms:
         return terms_of(self.settings)
+
+    @property
+    def payout_terms(self) -> PayoutTerms:
+        return PayoutTerms(self.settings.currency, self.settings.affiliate_payout_minimum)
 
     @property
     def now(self) -> datetime:

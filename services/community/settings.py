@@ -21,6 +21,7 @@ class CommunitySettings(Settings):
     affiliate_months: int = Field(12, ge=1)
     affiliate_hold_days: int = Field(30, ge=0)
     affiliate_window_days: int = Field(30, ge=1)
+    affiliate_payout_minimum: int = Field(5000, ge=1, description="in minor units of `currency`")
     affiliate_touch: Literal["first", "last"] = "last"
     topics_per_hour: int = Field(120, ge=1)
     comments_per_hour: int = Field(1200, ge=1)

@@ -77,13 +77,12 @@ payout.failed: community >
 mail.requested: accounts billing chat community jobs > accounts
 """
 ROWS = [line.split(": ") for line in CONTRACT.split("\n") if line]
-# Deleting and exporting an account, and paying affiliates out, are agreed and not built.
+# Deleting and exporting an account are agreed and not built.
 NOT_BUILT = {
     *("user.deletion_requested", "user.deleted", "user.export_requested", "user.erased", "user.export_part_ready"),
-    *("payout.created", "payout.paid", "payout.failed"),
 }
-# Every service may ask for mails; these have nothing to write about.
-WITHOUT_MAILS = {"chat", "community"}
+# Every service may ask for mails; chat has nothing to write about.
+WITHOUT_MAILS = {"chat"}
 
 
 @pytest.mark.parametrize(("kind", "agreed"), ROWS, ids=[kind for kind, _ in ROWS])

@@ -17,9 +17,11 @@ from services.community.affiliates.schemas import (
     CommissionRead,
     CommissionStatus,
     EntryRead,
+    PayoutBody,
     PayoutRead,
     ReferralRead,
 )
+from services.community.affiliates.usecases import payouts
 from services.community.affiliates.usecases.balances import read_balance
 from services.community.affiliates.usecases.links import Visit, follow_link
 from services.community.affiliates.usecases.membership import Application, apply
@@ -164,3 +166,17 @@ async def list_own_payouts(
     place = Place(community, f"payouts:{affiliate.id}", cursor)
     rows = await repository.list_payouts(session, affiliate.id, place.values, limit)
     return page_of(rows, limit, PayoutRead.model_validate, lambda row: place.after(row.id))
+
+
+@router.post("/v1/affiliates/me/payouts", access=MayWrite, status_code=201, response_model=PayoutRead)
+async def request_own_payout(
+    session: Write, caller: Caller, community: InCommunity, once: Idempotency, body: PayoutBody | None = None
+) -> Response:
+    """All that is available now, as one payout. 409 when that is less than the smallest payout."""
+
+    async def act() -> PayoutRead:
+        address = body.payout_email if body else None
+        payout = await payouts.request_payout(session, caller.user_id, address, community.payout_terms, community.now)
+        return PayoutRead.model_validate(payout)
+
+    return await once.respond(session, act, status=201)

@@ -154,7 +154,10 @@ class Balance(Base):
 
 class Payout(Dated, Versioned, Base):
     __tablename__ = "payouts"
-    __table_args__ = (CheckConstraint(one_of("status", PAYOUT_STATUSES), "status"),)
+    __table_args__ = (
+        CheckConstraint(one_of("status", PAYOUT_STATUSES), "status"),
+        Index("payouts_status_id_idx", "status", "id"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     affiliate_id: Mapped[UUID] = mapped_column(ForeignKey("affiliates.id", ondelete="RESTRICT"), index=True)
@@ -162,6 +165,9 @@ class Payout(Dated, Versioned, Base):
     currency: Mapped[str]
     status: Mapped[str]
     paid_at: Mapped[datetime | None]
+    entry_count: Mapped[int] = mapped_column(server_default=text("0"))
+    reference: Mapped[str | None]
+    failure: Mapped[str | None]
 
 
 class PayoutEntry(Base):

@@ -1,14 +1,16 @@
 """Every SELECT of the affiliates."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, exists, func, select
+from sqlalchemy import ColumnElement, Row, exists, func, select
 
 from services.community.affiliates.codes import CODE
 from services.community.affiliates.models import (
+    APPROVED,
     ATTRIBUTED,
     Affiliate,
     Click,
@@ -21,7 +23,7 @@ from services.community.affiliates.models import (
     RatePeriod,
     Referral,
 )
-from services.community.errors import AffiliateNotFound
+from services.community.errors import AffiliateNotFound, PayoutNotFound
 from shared.database import ReadSession, WriteSession
 from shared.pagination import after
 
@@ -183,6 +185,73 @@ async def list_payouts(
     session: ReadSession, affiliate_id: UUID, values: Sequence[Any] | None, limit: int
 ) -> Sequence[Payout]:
     statement = select(Payout).where(Payout.affiliate_id == affiliate_id)
+    return await _page(session, after(statement, [Payout.id], values, descending=True), limit)
+
+
+@dataclass(frozen=True, slots=True)
+class PayableEntry:
+    """An entry of the ledger with the payment it is of; `delta` in minor units, negative for what was taken back."""
+
+    entry_id: UUID
+    delta: int
+    payment_id: UUID
+    created_at: datetime
+
+
+_ENTRY = (Entry.id, Entry.delta, Commission.payment_id, Entry.created_at)
+_IN_PAYOUT = exists().where(PayoutEntry.entry_id == Entry.id)
+
+
+def _payable(currency: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Held by no dispute, past the holding period, and in no payout; of failed ones the entries are free again."""
+    return Commission.currency == currency, Commission.available_at <= now, ~Commission.held, ~_IN_PAYOUT
+
+
+async def list_payable_entries(
+    session: ReadSession, affiliate_id: UUID, currency: str, now: datetime
+) -> list[PayableEntry]:
+    entries = select(*_ENTRY).join(Commission, Commission.id == Entry.commission_id)
+    entries = entries.where(Commission.affiliate_id == affiliate_id, *_payable(currency, now)).order_by(Entry.id)
+    return [PayableEntry(*row) for row in (await session.execute(entries)).all()]
+
+
+async def list_entries_of_payout(session: ReadSession, payout_id: UUID) -> list[PayableEntry]:
+    entries = select(*_ENTRY).join(Commission, Commission.id == Entry.commission_id)
+    entries = entries.join(PayoutEntry, PayoutEntry.entry_id == Entry.id).where(PayoutEntry.payout_id == payout_id)
+    return [PayableEntry(*row) for row in (await session.execute(entries.order_by(Entry.id))).all()]
+
+
+async def lock_payable_affiliates(
+    session: WriteSession, currency: str, minimum: int, now: datetime, limit: int
+) -> Sequence[Affiliate]:
+    """Approved affiliates with an address, to whom at least `minimum` is available. Skips who is locked."""
+    due = select(Commission.affiliate_id).join(Entry, Entry.commission_id == Commission.id)
+    due = due.where(*_payable(currency, now)).group_by(Commission.affiliate_id).having(func.sum(Entry.delta) >= minimum)
+    may_be_paid = Affiliate.status == APPROVED, Affiliate.payout_email.is_not(None)
+    statement = select(Affiliate).where(Affiliate.id.in_(due), *may_be_paid).order_by(Affiliate.id).limit(limit)
+    return (await session.scalars(statement.with_for_update(skip_locked=True))).all()
+
+
+async def get_payout(session: ReadSession, payout_id: UUID) -> Payout:
+    payout = await session.get(Payout, payout_id)
+    if payout is None:
+        raise PayoutNotFound
+    return payout
+
+
+async def lock_payout(session: WriteSession, payout_id: UUID) -> Payout:
+    payout = await session.get(Payout, payout_id, with_for_update=True, populate_existing=True)
+    if payout is None:
+        raise PayoutNotFound
+    return payout
+
+
+async def list_all_payouts(
+    session: ReadSession, status: str | None, values: Sequence[Any] | None, limit: int
+) -> Sequence[Payout]:
+    statement = select(Payout)
+    if status:
+        statement = statement.where(Payout.status == status)
     return await _page(session, after(statement, [Payout.id], values, descending=True), limit)
 
 

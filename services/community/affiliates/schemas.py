@@ -24,6 +24,12 @@ class ApplyBody(Body):
     payout_email: Email | None = None
 
 
+class PayoutBody(Body):
+    """`payout_email` says from now on where the money goes."""
+
+    payout_email: Email | None = None
+
+
 class RateBody(Body):
     commission_rate_bp: int = Field(ge=0, le=10_000, strict=True)
 
@@ -101,3 +107,29 @@ class PayoutRead(Read):
     status: str
     created_at: datetime
     paid_at: datetime | None
+
+
+class PayoutRow(PayoutRead):
+    """As staff see it: whose it is, by what the money can be traced, and why it did not arrive."""
+
+    affiliate_id: UUID
+    entry_count: int
+    reference: str | None
+    failure: str | None
+
+
+class PaidBody(Body):
+    """`reference` is what the bank or the payout service calls the transfer."""
+
+    reference: Annotated[str, Field(min_length=1, max_length=200), Clean] | None = None
+
+
+class FailedBody(Body):
+    reason: Annotated[str, Field(min_length=1, max_length=500), Clean]
+
+
+class PayoutRun(BaseModel):
+    """What a run gathered; `complete` is false when there may be more, so run again."""
+
+    payouts: list[PayoutRow]
+    complete: bool
