@@ -98,10 +98,11 @@ class DeliveryWorker:
         """Work until nothing is due; return how long to wait for the next."""
         while True:
             async with self._store.statement() as connection:
-                current = await knobs(connection)
-                if current["stop"]:
+                shuffled = (await knobs(connection))["shuffle"]
+                batch = await _due(connection, 8 if shuffled else 1)
+                # Looked at after the batch: what was queued behind a stop must not slip out.
+                if (await knobs(connection))["stop"]:
                     return 1.0
-                batch = await _due(connection, 8 if current["shuffle"] else 1)
                 if not batch:
                     return await _seconds_to_next(connection)
             await asyncio.gather(*(self._deliver(each) for each in batch))
