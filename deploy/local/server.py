@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ def serve(home: Home, console: Console) -> None:
     with postgres_of(home) as server_url:
         prepare(home, server_url, progress)
         server = _Server(_configuration(home, _Platform(home, progress)), home, console, started)
+        # The server raises the signal that ended it once more; as Ctrl-C, that ends this block and not the process.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with installing_behind(), contextlib.suppress(KeyboardInterrupt):
             server.run()
     if not server.started:

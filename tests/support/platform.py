@@ -106,4 +106,4 @@ def running_platform(home: Path, *options: str) -> Iterator[Platform]:
         yield platform
     finally:
         if platform.process is not None and platform.process.poll() is None:
-            platform.stop()
+            assert platform.stop() == 0, "the platform did not end by itself"
