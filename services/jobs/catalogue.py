@@ -41,7 +41,6 @@ def _studio(tool: str, title: str, description: str, **units: int) -> Announced:
 
 
 ANNOUNCED = (
-    _ai("avatar", "Avatar", "A speaking character.", voiceover_seconds=30, export_seconds=30),
     _studio("video-editor", "Video editor", "Trim, join, crop and caption films.", export_seconds=30),
     _studio("gif", "GIF", "A short loop from a film."),
     _studio("audio-mix", "Audio mix", "Voice and music in balance."),

@@ -7,6 +7,7 @@ Types are in `protocol`.
 """
 
 from services.jobs.engines import emoji, fonts
+from services.jobs.engines.avatar import engine as avatar
 from services.jobs.engines.collage import engine as collage
 from services.jobs.engines.images import engine as images
 from services.jobs.engines.instagram import engine as instagram
@@ -27,6 +28,7 @@ TOOLS: dict[str, Tool] = {
         memes.TOOL,
         images.TOOL,
         reels.TOOL,
+        avatar.TOOL,
         voiceover.TOOL,
         subtitles.TOOL,
         resize.TOOL,

@@ -39,6 +39,18 @@ def planes(frame: Any) -> Planes:
     return Planes(frame[:height], *(flat[at : at + part].reshape(size) for at in (whole, whole + part)))
 
 
+def moved(frame: Any, matrix: Any, size: tuple[int, int]) -> Any:
+    """A frame of `size` that shows another through an affine map (source to target, in pixels), between pixels too."""
+    import cv2  # noqa: PLC0415 - of the engines' own packages
+
+    made = blank(size)
+    for number, (source, target) in enumerate(zip(planes(frame), planes(made), strict=True)):
+        own = np.array(matrix, dtype=float)
+        own[:, 2] *= 0.5 if number else 1.0
+        cv2.warpAffine(source, own, target.shape[::-1], target, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+    return made
+
+
 class Overlay:
     """A picture with transparent parts, made ready to be laid onto many frames at the same even place."""
 

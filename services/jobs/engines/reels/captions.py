@@ -12,14 +12,15 @@ from services.jobs.engines.film.planes import Overlay
 from services.jobs.engines.speech.voices import Word
 from services.jobs.engines.subtitles.cues import Cue, Rules, cues_of
 
-Place = Literal["middle", "lower"]
+Place = Literal["middle", "lower", "bottom"]
 
 RULES = Rules(line=17, lines=2, letters_a_second=30)
 # Cues nearer than this follow each other without a gap, which would flicker.
 _FLICKER = 0.4
 _FACE, _SIZE, _LEADING, _SPACE = "anton", 104, 1.28, 0.26
 _OUTLINE, _PAD = 9, 22
-_MIDDLES: dict[Place, float] = {"middle": 0.5, "lower": 0.7}
+_LARGEST = 0.072  # Of the film's height.
+_MIDDLES: dict[Place, float] = {"middle": 0.5, "lower": 0.7, "bottom": 0.86}
 _WHITE, _DARK = "#ffffff", "#101014"
 
 
@@ -39,8 +40,9 @@ class Captions:
     def __init__(self, words: Sequence[Word], seconds: float, size: tuple[int, int], place: Place, accent: str) -> None:
         self._size, self._accent = size, accent
         self.cues = list(_joined(cues_of(words, RULES, seconds)))
-        self._height = _even(_SIZE * _LEADING * RULES.lines) + 2 * _PAD
-        self._top = _even(size[1] * _MIDDLES[place] - self._height / 2)
+        self._letters = min(_SIZE, round(size[1] * _LARGEST))
+        self._height = _even(self._letters * _LEADING * RULES.lines) + 2 * _PAD
+        self._top = _even(min(size[1] * _MIDDLES[place] - self._height / 2, size[1] * 0.97 - self._height))
         self._drawn = lru_cache(maxsize=2)(self._draw)
 
     def onto(self, frame: Any, time: float) -> Any:
@@ -55,7 +57,7 @@ class Captions:
     def _draw(self, number: int, said: int) -> Overlay:
         strip = Image.new("RGBA", (self._size[0], self._height), (0, 0, 0, 0))
         pen = ImageDraw.Draw(strip)
-        boxes, size = _laid_out(self.cues[number], self._size[0] * 0.9, self._size[0], self._height)
+        boxes, size = _laid_out(self.cues[number], self._letters, (self._size[0], self._height))
         for index, box in enumerate(boxes):
             if index == said - 1:
                 self._stand_out(pen, box, size)
@@ -83,11 +85,11 @@ def _joined(cues: Sequence[Cue]) -> Iterator[Cue]:
         yield replace(cue, end=following) if near and following is not None else cue
 
 
-def _laid_out(cue: Cue, widest: float, width: int, height: int) -> tuple[list[_Box], int]:
-    """Each word's place, in the largest size up to ours in which every line fits."""
-    lines = _lines(cue)
-    measured = max(_line_width(line, _SIZE) for line in lines)
-    size = min(_SIZE, int(_SIZE * widest / measured))
+def _laid_out(cue: Cue, largest: int, strip: tuple[int, int]) -> tuple[list[_Box], int]:
+    """Each word's place, and the largest size in which every line fits."""
+    lines, (width, height) = _lines(cue), strip
+    measured = max(_line_width(line, largest) for line in lines)
+    size = min(largest, int(largest * width * 0.9 / measured))
     leading = size * _LEADING
     baseline = height / 2 - leading * (len(lines) - 1) / 2 + size * 0.38
     boxes: list[_Box] = []

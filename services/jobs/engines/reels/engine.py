@@ -1,11 +1,9 @@
 """The reels engine: a script is spoken over moving pictures, with captions that are sung along and music beneath."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from math import ceil
 from typing import Any, Literal
 
-import numpy as np
 from PIL import Image
 from pydantic import ConfigDict, Field
 
@@ -17,16 +15,14 @@ from services.jobs.engines.protocol import Context, InputFile, InvalidInput, Out
 from services.jobs.engines.reels import scenes
 from services.jobs.engines.reels.captions import Captions, Place
 from services.jobs.engines.reels.scenes import RATE, SIZE, Scene, Transition
-from services.jobs.engines.speech import listening, music, script, sound, voices
+from services.jobs.engines.speech import listening, music, script, sound
 from services.jobs.engines.speech.music import Mood
-from services.jobs.engines.speech.voices import Speech, Word
+from services.jobs.engines.speech.performance import LEAD, TAIL, Performance, perform
 from services.jobs.engines.voiceover.engine import VoiceOptions, described, most_seconds, used
 
 MAX_PICTURES = 10
 # Held seconds, of which a reel uses about two thirds: platforms show them whole up to 90.
 MAX_SECONDS = 150
-# Silence around the voice: a cut straight into a word sounds like a mistake.
-LEAD, TAIL = 0.3, 0.9
 
 
 class ReelOptions(VoiceOptions):
@@ -47,41 +43,35 @@ def run(ctx: Context, prompt: str | None, options: ReelOptions) -> Output:
     """Make the film. Raises InvalidInput for what can't be spoken or opened."""
     quote(prompt, options, [given.media for given in ctx.inputs])
     ctx.progress(2, "speaking")
-    speech = voices.speak(script.sentences(prompt or "", options.pauses), options.manner)
-    words = [replace(w, start=round(w.start + LEAD, 3), end=round(w.end + LEAD, 3)) for w in speech.words]
-    count = ceil((LEAD + speech.seconds + TAIL) * RATE)
+    played = perform(prompt or "", options.pauses, options.manner, RATE)
     ctx.progress(8, "mixing")
     wav = ctx.workdir / "mix.wav"
-    sound.write_wav(wav, _mix(ctx, speech, words, options, count / RATE))
+    sound.write_wav(wav, _mix(ctx, played, options))
     ctx.progress(14, "arranging pictures")
-    shown = scenes.scenes_of(_pictures(ctx, prompt or "", count / RATE), words, count / RATE, ctx.seed)
+    shown = scenes.scenes_of(_pictures(ctx, prompt or "", played.seconds), played.words, played.seconds, ctx.seed)
     file = write_film(
         ctx.workdir / "reel.mp4",
-        _frames(shown, words, options, count),
+        _frames(shown, played, options),
         wav,
         size=SIZE,
         rate=RATE,
-        count=count,
+        count=played.count,
         done=lambda share: ctx.progress(20 + round(share * 78), "filming"),
     )
     ctx.progress(100, "done")
-    data = {"kind": "reel", **described(words, count / RATE), "scenes": [_told(scene) for scene in shown]}
-    units_ = {"voiceover_seconds": used(speech, prompt or "", options), "export_seconds": ceil(count / RATE)}
-    return Output([file], data, {"ai_generations": 1, **units_})
+    data = {"kind": "reel", **described(played.words, played.seconds), "scenes": [_told(scene) for scene in shown]}
+    counted = {"voiceover_seconds": used(played.speech, prompt or "", options), "export_seconds": ceil(played.seconds)}
+    return Output([file], data, {"ai_generations": 1, **counted})
 
 
-def _mix(ctx: Context, speech: Speech, words: Sequence[Word], options: ReelOptions, seconds: float) -> Any:
-    spoken = sound.resampled(speech.samples, voices.RATE)
-    voice = np.zeros(round(seconds * sound.RATE))
-    start = round(LEAD * sound.RATE)
-    voice[start : start + len(spoken)] = spoken
+def _mix(ctx: Context, played: Performance, options: ReelOptions) -> Any:
     sent = [given for given in ctx.inputs if given.media.get("kind") == "audio"]
     if sent:
-        return music.under(voice, words, _opened(sent[0]))
+        return music.under(played.loud, played.words, _opened(sent[0]))
     if options.music == "none":
-        return sound.levelled(voice)
+        return sound.levelled(played.loud)
     mood: Mood = options.music
-    return music.under(voice, words, music.bed(mood, seconds, ctx.seed))
+    return music.under(played.loud, played.words, music.bed(mood, played.seconds, ctx.seed))
 
 
 def _opened(given: InputFile) -> Any:
@@ -93,13 +83,13 @@ def _pictures(ctx: Context, prompt: str, seconds: float) -> list[Image.Image]:
     return sent or scenes.generated(prompt, scenes.number_of(seconds, 0), ctx.seed)
 
 
-def _frames(shown: Sequence[Scene], words: Sequence[Word], options: ReelOptions, count: int) -> Iterator[Any]:
-    moving = scenes.frames(shown, options.transition, count)
+def _frames(shown: Sequence[Scene], played: Performance, options: ReelOptions) -> Iterator[Any]:
+    moving = scenes.frames(shown, options.transition, played.count)
     if options.captions == "none":
         yield from moving
         return
     place: Place = options.captions
-    captions = Captions(words, count / RATE, SIZE, place, options.accent)
+    captions = Captions(played.words, played.seconds, SIZE, place, options.accent)
     for number, frame in enumerate(moving):
         yield captions.onto(frame, number / RATE)
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from services.jobs.engines import framing
-from services.jobs.engines.film.planes import blank, of_picture, planes
+from services.jobs.engines.film.planes import blank, moved, of_picture, planes
 from services.jobs.engines.images import engine as images
 from services.jobs.engines.images.engine import ImageOptions
 from services.jobs.engines.speech.voices import Word
@@ -116,19 +116,7 @@ def _shown(scene: Scene, time: float) -> Any:
     # `zoom` 1 shows all that is held; more shows less of it.
     scale = zoom / _ROOM
     slack = [(held * scale - side) / 2 for held, side in zip(_HELD, SIZE, strict=True)]
-    return _moved(scene.picture, scale, (-slack[0] * (1 + x), -slack[1] * (1 + y)))
-
-
-def _moved(frame: Any, scale: float, by: tuple[float, float]) -> Any:
-    import cv2  # noqa: PLC0415 - of the engines' own packages
-
-    made = blank(SIZE)
-    for number, (source, target) in enumerate(zip(planes(frame), planes(made), strict=True)):
-        share = 0.5 if number else 1.0
-        matrix = np.array([[scale, 0, by[0] * share], [0, scale, by[1] * share]])
-        size = target.shape[::-1]
-        cv2.warpAffine(source, matrix, size, target, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-    return made
+    return moved(scene.picture, ((scale, 0, -slack[0] * (1 + x)), (0, scale, -slack[1] * (1 + y))), SIZE)
 
 
 def _eased(share: float, *, gentle: bool = False) -> float:
@@ -144,7 +132,8 @@ def _turned(old: Any, new: Any, share: float, transition: Transition) -> Any:
         return _slid(old, new, share)
     if transition == "zoom":
         grown = 1 + 0.25 * share
-        old = _moved(old, grown, (SIZE[0] * (1 - grown) / 2, SIZE[1] * (1 - grown) / 2))
+        left, top = (side * (1 - grown) / 2 for side in SIZE)
+        old = moved(old, ((grown, 0, left), (0, grown, top)), SIZE)
     return cv2.addWeighted(old, 1 - share, new, share, 0)
 
 

@@ -1,0 +1,1 @@
+"""A speaking figure: drawn, or from a picture."""

@@ -1,0 +1,164 @@
+"""The avatar engine: a figure says a script, its mouth led by the voice's own times and loudness."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil, cos, pi, sin
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.jobs.engines.avatar import looks
+from services.jobs.engines.avatar.character import Hair
+from services.jobs.engines.avatar.mouths import loudness
+from services.jobs.engines.extras import FFMPEG, FILM_READER, VISION, VOICES
+from services.jobs.engines.film import planes
+from services.jobs.engines.film.drawing import write_film
+from services.jobs.engines.framing import Colour, opaque
+from services.jobs.engines.media import open_picture
+from services.jobs.engines.protocol import Context, InvalidInput, Output, Quote, Tool
+from services.jobs.engines.reels.captions import Captions
+from services.jobs.engines.speech import script, sound
+from services.jobs.engines.speech.performance import LEAD, TAIL, Performance, perform
+from services.jobs.engines.voiceover.engine import VoiceOptions, described, most_seconds, used
+
+RATE = 30
+SIZES = {"square": (1080, 1080), "story": (1080, 1920)}
+MAX_SECONDS = 150
+
+
+class Mouth(BaseModel):
+    """Where the mouth is in the picture that is sent, as shares of its width and height from the top left."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    x: float = Field(ge=0, le=1)
+    y: float = Field(ge=0, le=1)
+    width: float = Field(gt=0.01, le=0.6, description="A share of the picture's width.")
+
+
+class AvatarOptions(VoiceOptions):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"look": "character", "hair": "curly"}, {"look": "portrait", "size": "story"}]},
+    )
+
+    look: Literal["character", "puppet", "portrait"] = Field(
+        "character", description="A drawn figure; your photo with a moving jaw; or your picture in a ring of sound."
+    )
+    size: Literal["square", "story"] = "square"
+    hair: Hair | None = Field(None, description="Of the character; null: as the seed has it, like its colours.")
+    mouth: Mouth | None = Field(None, description="Of the puppet; null: below the surest face that is found.")
+    captions: bool = True
+    accent: Colour = Field("#ffd23b", description="Behind the word that is being said, and of the ring.")
+
+
+def run(ctx: Context, prompt: str | None, options: AvatarOptions) -> Output:
+    """Make the film. Raises InvalidInput for what can't be spoken, and for a photo without a face."""
+    check(prompt, options, len(ctx.inputs))
+    ctx.progress(2, "speaking")
+    played = perform(prompt or "", options.pauses, options.manner, RATE)
+    ctx.progress(8, "dressing")
+    picture = opaque(open_picture(ctx.inputs[0].path)) if ctx.inputs else None
+    shown = _look(options, picture, played, ctx.seed)
+    wav = ctx.workdir / "voice.wav"
+    sound.write_wav(wav, sound.levelled(played.loud))
+    ctx.progress(14, "filming")
+    file = write_film(
+        ctx.workdir / "avatar.mp4",
+        _frames(options, played, shown),
+        wav,
+        size=SIZES[options.size],
+        rate=RATE,
+        count=played.count,
+        done=lambda share: ctx.progress(14 + round(share * 84), "filming"),
+    )
+    ctx.progress(100, "done")
+    data = {"kind": "avatar", "look": options.look, **described(played.words, played.seconds)}
+    counted = {"voiceover_seconds": used(played.speech, prompt or "", options), "export_seconds": ceil(played.seconds)}
+    return Output([file], data, {"ai_generations": 1, **counted})
+
+
+def _look(options: AvatarOptions, picture: Image.Image | None, played: Performance, seed: int) -> Callable[[int], Any]:
+    size = SIZES[options.size]
+    if options.look == "puppet" and picture is not None:
+        place = (options.mouth.x, options.mouth.y, options.mouth.width) if options.mouth else None
+        return looks.puppet(picture, place, played, size)
+    if options.look == "portrait":
+        return looks.portrait(picture, options.hair, played, size, options.accent, seed)
+    return looks.character(options.hair, played, size, seed)
+
+
+def _frames(options: AvatarOptions, played: Performance, shown: Callable[[int], Any]) -> Any:
+    size = SIZES[options.size]
+    levels = _calm(loudness(played.voice, played.count, RATE))
+    captions = Captions(played.words, played.seconds, size, "bottom", options.accent) if options.captions else None
+    for number in range(played.count):
+        still = options.look == "portrait"
+        frame = shown(number) if still else planes.moved(shown(number), _sway(number, levels[number], size), size)
+        yield captions.onto(frame, number / RATE) if captions else frame
+
+
+def _sway(number: int, level: float, size: tuple[int, int]) -> tuple[tuple[float, float, float], ...]:
+    """A head is never still: it leans slowly, and rises a little with the voice."""
+    time = number / RATE
+    turn = 0.012 * sin(2 * pi * time / 5.3) + 0.005 * sin(2 * pi * time / 1.9)
+    grown = 1.03
+    x, y = size[0] / 2, size[1] * 0.9
+    a, b = grown * cos(turn), grown * sin(turn)
+    return (a, b, x - a * x - b * y), (-b, a, y + b * x - a * y - 9 * level)
+
+
+def _calm(levels: Any) -> Any:
+    """Loudness over a third of a second."""
+    width = RATE // 3
+    return np.convolve(levels, np.hanning(width + 2)[1:-1] / np.hanning(width + 2).sum(), "same")
+
+
+def check(prompt: str | None, options: AvatarOptions, inputs: int) -> None:
+    if options.look == "puppet" and not inputs:
+        raise InvalidInput("A puppet is made of a photo: send one.", field="input_files")
+    if options.look == "character" and inputs:
+        raise InvalidInput("The character is drawn: choose puppet or portrait for a picture.", field="input_files")
+    script.refuse_unsayable(prompt or "")
+    if most_seconds(prompt or "", options) > MAX_SECONDS:
+        raise InvalidInput("An avatar speaks for about 90 seconds at most: shorten the script.", "INPUT_TOO_LARGE")
+
+
+def quote(prompt: str | None, options: AvatarOptions, _media: Sequence[Mapping[str, Any]]) -> Quote:
+    most = most_seconds(prompt or "", options)
+    whole = ceil(most + LEAD + TAIL + 1 / RATE)
+    return Quote({"ai_generations": 1, "voiceover_seconds": most, "export_seconds": whole}, 3 + whole * 0.4)
+
+
+def units(_options: AvatarOptions) -> dict[str, int]:
+    """For a script of half a minute."""
+    return {"ai_generations": 1, "voiceover_seconds": 30, "export_seconds": 32}
+
+
+def est_seconds(_options: AvatarOptions) -> float:
+    return 15.0
+
+
+TOOL = Tool(
+    id="avatar",
+    family="ai",
+    title="Avatar",
+    description=(
+        "A figure that says your script, in three looks: a drawn character whose mouth follows the letters and the "
+        "loudness of each word; a puppet, which is your photo with a jaw that opens; and your picture in a ring of "
+        "sound. None of them is photoreal or meant to be taken for a person, and the voice is a small synthetic one."
+    ),
+    lane="render",
+    kind="film",
+    options=AvatarOptions,
+    accepts_inputs=1,
+    needs_prompt=True,
+    units=units,
+    est_seconds=est_seconds,
+    check=check,
+    run=run,
+    needs_extras=True,
+    parts=(VOICES, FFMPEG, FILM_READER, VISION),
+    quote=quote,
+)

@@ -1,0 +1,103 @@
+"""The three looks: each is a function from a frame's number to the frame, drawn once for each pose it has."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from services.jobs.engines.avatar import character as drawn
+from services.jobs.engines.avatar import portrait as ring
+from services.jobs.engines.avatar import puppet as jaw
+from services.jobs.engines.avatar.character import Hair
+from services.jobs.engines.avatar.mouths import REST, Mouth, blinks, mouths
+from services.jobs.engines.avatar.puppet import Face
+from services.jobs.engines.film.planes import of_picture
+from services.jobs.engines.speech.performance import Performance
+from services.jobs.engines.vector import rasterise
+
+Look = Callable[[int], Any]
+
+# Poses differ by steps that no eye tells apart at thirty frames a second, so that few have to be drawn.
+_STEPS = 10
+_KEPT = 48
+# Where the mouth is put in a picture that is larger than the film, and how wide at least, as shares of the film; a
+# picture is not enlarged further than it bears.
+_MOUTH_AT, _MOUTH_WIDE, _ENLARGED = 0.52, 0.12, 2.0
+
+
+def character(hair: Hair | None, played: Performance, size: tuple[int, int], seed: int) -> Look:
+    who = drawn.character_of(seed, hair)
+    shapes = mouths(played.words, played.voice, played.count, played.rate)
+    closed = blinks(played.count, played.rate, seed)
+    faces = [rasterise(drawn.drawing(who, blinking=blinking, size=size), *size) for blinking in (False, True)]
+
+    @lru_cache(maxsize=_KEPT)
+    def pose(opened: int, wide: int, bitten: bool, raised: bool, blinking: bool) -> Any:  # noqa: FBT001 - a key
+        mouth = Mouth(opened / _STEPS, wide / _STEPS, float(bitten), float(raised))
+        return of_picture(_with_mouth(faces[blinking], mouth, size))
+
+    def frame(number: int) -> Any:
+        mouth = shapes[number]
+        steps = round(mouth.opened * _STEPS), round(mouth.wide * _STEPS)
+        return pose(*steps, mouth.teeth > 0.5, mouth.tongue > 0.5, number in closed)
+
+    return frame
+
+
+def _with_mouth(face: Image.Image, mouth: Mouth, size: tuple[int, int]) -> Image.Image:
+    made = face.copy()
+    place, (width, height) = drawn.mouth_place(size)
+    made.alpha_composite(rasterise(drawn.mouth_drawing(mouth), width, height), place)
+    return made
+
+
+def puppet(
+    picture: Image.Image, mouth: tuple[float, float, float] | None, played: Performance, size: tuple[int, int]
+) -> Look:
+    """`mouth` as shares of the picture: its middle and its width. Raises InvalidInput where no face is found."""
+    if mouth is None:
+        face = jaw.find_face(picture)
+    else:
+        face = Face(mouth[0] * picture.width, mouth[1] * picture.height, mouth[2] * picture.width)
+    fitted, face = _fitted(picture, face, size)
+    shapes = mouths(played.words, played.voice, played.count, played.rate)
+    pixels = np.asarray(fitted)
+
+    @lru_cache(maxsize=_KEPT)
+    def pose(opened: int) -> Any:
+        return of_picture(Image.fromarray(jaw.speaking(pixels, face, opened / (2 * _STEPS))))
+
+    return lambda number: pose(round(shapes[number].opened * 2 * _STEPS))
+
+
+def _fitted(picture: Image.Image, face: Face, size: tuple[int, int]) -> tuple[Image.Image, Face]:
+    """The picture filling the film with the mouth as near its place as the edges allow."""
+    covering = max(size[0] / picture.width, size[1] / picture.height)
+    scale = max(covering, min(_MOUTH_WIDE * size[0] / face.width, _ENLARGED * max(1.0, covering)))
+    width, height = max(size[0], round(picture.width * scale)), max(size[1], round(picture.height * scale))
+    left = round(min(max(face.x * scale - size[0] / 2, 0), width - size[0]))
+    top = round(min(max(face.y * scale - size[1] * _MOUTH_AT, 0), height - size[1]))
+    scaled = picture.resize((width, height), Image.Resampling.LANCZOS)
+    cut = scaled.crop((left, top, left + size[0], top + size[1]))
+    return cut, Face(face.x * scale - left, face.y * scale - top, face.width * scale)
+
+
+def portrait(
+    picture: Image.Image | None,
+    hair: Hair | None,
+    played: Performance,
+    size: tuple[int, int],
+    accent: str,
+    seed: int,
+) -> Look:
+    """Without a picture the ring is around the character's face."""
+    if picture is None:
+        square = (min(size), min(size))
+        face = rasterise(drawn.drawing(drawn.character_of(seed, hair), blinking=False, size=square), *square)
+        picture = _with_mouth(face, REST, square).convert("RGB")
+    page = np.asarray(ring.ground(picture, size))
+    levels = ring.spectra(played.voice, played.count, played.rate)
+    red, green, blue = (int(accent[place : place + 2], 16) for place in (1, 3, 5))
+    return lambda number: ring.with_rays(page, levels[number], (red, green, blue))
