@@ -1,0 +1,186 @@
+"""A figure speaks: its mouth moves with the voice it is heard with, and rests when nobody speaks."""
+
+import itertools
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from services.jobs.engines import TOOLS, InputFile, InvalidInput, extras
+from services.jobs.engines.avatar import portrait, puppet
+from services.jobs.engines.avatar.character import character_of, drawing, mouth_drawing, mouth_place
+from services.jobs.engines.avatar.engine import AvatarOptions
+from services.jobs.engines.avatar.mouths import Mouth, blinks, mouths
+from services.jobs.engines.avatar.puppet import Face
+from services.jobs.engines.film.probing import probe_film
+from services.jobs.engines.media import probe_image
+from services.jobs.engines.speech.listening import sound_of
+from services.jobs.engines.speech.voices import RATE as VOICE_RATE
+from services.jobs.engines.speech.voices import Word
+from services.jobs.engines.vector import rasterise
+from tests.jobs.engines.conftest import Run
+from tests.support.speech import heard, loudness, word_error_rate
+
+AVATAR = TOOLS["avatar"]
+SCRIPT = "Good morning, my dear friends. [pause 1.2] Today we bake a wonderful apple pie."
+
+
+@pytest.fixture(scope="session", autouse=True)
+def extras_joined():
+    assert extras.is_ready(), "./atelier engines install"
+    extras.join()
+
+
+def film_of(path):
+    return InputFile(path, probe_film(path, "video/mp4"))
+
+
+def frames_of(film):
+    """Every frame at a quarter of its size."""
+    import av  # noqa: PLC0415 - of the engines' own packages
+
+    with av.open(str(film.path), format="mov") as container:
+        decoded = (frame.to_ndarray(width=270, height=270, format="rgb24") for frame in container.decode(video=0))
+        return np.stack(list(decoded)).astype(np.int16)
+
+
+def levels_of(film, count):
+    """How loud the finished film is at each frame."""
+    voice = sound_of(film)
+    size = VOICE_RATE // 30
+    cut = np.pad(voice, (0, count * size))[: count * size].reshape(count, size)
+    return np.sqrt((cut**2).mean(axis=1))
+
+
+def pause_in(words):
+    """The middle of the longest pause, in seconds."""
+    pairs = itertools.pairwise(words)
+    return max((other["start"] - one["end"], (other["start"] + one["end"]) / 2) for one, other in pairs)[1]
+
+
+@pytest.fixture(scope="module")
+def character(tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("character"), seed=4)
+    output = AVATAR.run(run, SCRIPT, AvatarOptions(captions=False))
+    return run, output, film_of(output.files[0].path)
+
+
+def test_the_film_is_what_it_says_and_is_understood(character):
+    run, output, film = character
+    shape = {"width": 1080, "height": 1080, "fps": 30.0, "has_sound": True}
+    assert {name: film.media[name] for name in shape} == shape
+    assert film.media["duration"] == pytest.approx(output.files[0].duration, abs=1 / 30)
+    assert loudness(film.path) == pytest.approx(-16, abs=1)
+    assert word_error_rate(SCRIPT.replace("[pause 1.2] ", ""), heard(film.path)) < 0.1
+    assert [percent for percent, _ in run.reported] == sorted(percent for percent, _ in run.reported)
+    held = AVATAR.quote(SCRIPT, AvatarOptions(), []).units
+    assert all(0 < output.units[metric] <= held[metric] for metric in held)
+
+
+def test_the_mouth_of_the_character_moves_with_the_voice_and_rests_in_a_pause(character):
+    _, output, film = character
+    frames = frames_of(film)
+    # The inside of the mouth is the only dark red there is.
+    mouth = (np.abs(frames[:, 150:200, 100:170] - (87, 28, 38)).max(axis=3) < 30).sum(axis=(1, 2))
+    levels = levels_of(film, len(frames))
+    assert np.corrcoef(mouth, np.sqrt(levels))[0, 1] > 0.6
+    pause = round(pause_in(output.data["timings"]["words"]) * 30)
+    assert mouth[pause - 5 : pause + 5].max() == 0
+    assert mouth.max() > 60
+    lagging = [np.corrcoef(np.roll(mouth, -lag), np.sqrt(levels))[0, 1] for lag in range(-10, 11)]
+    assert abs(int(np.argmax(lagging)) - 10) <= 3
+
+
+def test_a_puppets_jaw_moves_with_the_voice(tmp_path):
+    Image.effect_noise((600, 600), 40).convert("RGB").save(tmp_path / "face.png")
+    picture = InputFile(tmp_path / "face.png", probe_image(tmp_path / "face.png"))
+    run = Run(tmp_path, inputs=[picture])
+    options = AvatarOptions(look="puppet", mouth={"x": 0.5, "y": 0.6, "width": 0.2}, captions=False)
+    output = AVATAR.run(run, "Hello. [pause 1] Bye.", options)
+    film = film_of(output.files[0].path)
+    frames = frames_of(film)
+    dark = (np.abs(frames[:, 135:185, 105:165] - (58, 18, 22)).max(axis=3) < 30).sum(axis=(1, 2))
+    assert np.corrcoef(dark, np.sqrt(levels_of(film, len(frames))))[0, 1] > 0.5
+    pause = round(pause_in(output.data["timings"]["words"]) * 30)
+    assert dark[pause - 5 : pause + 5].max() == 0
+    assert dark.max() > 60
+
+
+def test_a_jaw_opens_at_the_mouth_and_leaves_the_rest_of_the_picture_alone():
+    picture = np.random.default_rng(1).integers(100, 200, (400, 400, 3)).astype(np.uint8)
+    face = Face(200, 220, 80)
+    assert np.array_equal(puppet.speaking(picture, face, 0), picture)
+    half, wide = (puppet.speaking(picture, face, opened) for opened in (0.5, 1.0))
+    dark = [(made[:, :, 0] < 70).sum() for made in (half, wide)]
+    assert 0 < dark[0] < dark[1]
+    for made in (half, wide):
+        changed = np.argwhere((made != picture).any(axis=2))
+        assert changed.min(axis=0)[0] >= 219
+        assert changed.min(axis=0)[1] >= 120
+        assert changed.max(axis=0)[0] <= 220 + 1.7 * 80
+
+
+def test_a_face_is_found_with_its_mouth_wherever_it_is_in_the_picture():
+    who, size = character_of(4, "long"), (600, 600)
+    face = rasterise(drawing(who, blinking=False, size=size), *size)
+    place, box = mouth_place(size)
+    face.alpha_composite(rasterise(mouth_drawing(Mouth(0.3, 0.6)), *box), place)
+    page = Image.new("RGB", (1200, 800), "#dddddd")
+    page.paste(face, (560, 150))
+    found = puppet.find_face(page)
+    assert (found.x, found.y) == (pytest.approx(860, abs=45), pytest.approx(150 + 0.632 * 600, abs=45))
+    assert 60 < found.width < 200
+
+
+def test_a_picture_without_a_face_makes_no_puppet(tmp_path):
+    Image.new("RGB", (400, 400), "#88aa66").save(tmp_path / "lawn.png")
+    run = Run(tmp_path, inputs=[InputFile(tmp_path / "lawn.png", probe_image(tmp_path / "lawn.png"))])
+    with pytest.raises(InvalidInput, match="No face"):
+        AVATAR.run(run, "Hello.", AvatarOptions(look="puppet"))
+
+
+def test_the_ring_of_a_portrait_follows_the_sound(tmp_path):
+    options = AvatarOptions(look="portrait", captions=False, accent="#00ff80")
+    output = AVATAR.run(Run(tmp_path, seed=2), "Hello. [pause 1] Bye.", options)
+    frames = frames_of(film_of(output.files[0].path))
+    ring = (np.abs(frames - (0, 255, 128)).max(axis=3) < 90).sum(axis=(1, 2))
+    words = output.data["timings"]["words"]
+    pause, said = (round(time * 30) for time in (pause_in(words) + 0.3, (words[0]["start"] + words[0]["end"]) / 2))
+    assert ring[said] > 1.3 * ring[pause] > 0
+
+
+def test_rays_are_as_long_as_their_band_is_loud():
+    time = np.arange(VOICE_RATE) / VOICE_RATE
+    quiet_then_tone = np.concatenate([np.zeros(VOICE_RATE), np.sin(2 * np.pi * 1000 * time)])
+    levels = portrait.spectra(quiet_then_tone, 60, 30)
+    assert levels[:25].max() < 0.01
+    loudest = levels[45].argmax() / levels.shape[1]
+    assert 120 * (5000 / 120) ** loudest == pytest.approx(1000, rel=0.15)
+
+
+def test_letters_that_close_lips_close_them_and_vowels_open_them():
+    voice = np.random.default_rng(1).normal(0, 0.2, 2 * VOICE_RATE)
+    shapes = mouths([Word("mamama", 0.5, 1.7, 0)], voice, 60, 30)
+    opened = np.array([shape.opened for shape in shapes])
+    assert opened[:15].max() == 0
+    assert opened[-3:].max() < 0.05
+    peaks = [opened[15 + 12 * turn : 27 + 12 * turn].max() for turn in range(3)]
+    lows = [opened[15 + 12 * turn : 19 + 12 * turn].min() for turn in range(3)]
+    assert min(peaks) > 0.6
+    assert max(lows) < 0.35
+
+
+def test_eyes_blink_now_and_then_and_soon_open_again():
+    closed = sorted(blinks(900, 30, 7))
+    assert 6 <= len(closed) / 4 <= 16
+    assert closed == sorted(blinks(900, 30, 7))
+
+
+@pytest.mark.parametrize(
+    ("options", "inputs", "field"),
+    [({"look": "puppet"}, 0, "input_files"), ({"look": "character"}, 1, "input_files")],
+)
+def test_each_look_says_whether_it_takes_a_picture(options, inputs, field):
+    with pytest.raises(InvalidInput) as refused:
+        AVATAR.check("Hello.", AvatarOptions(**options), inputs)
+    assert refused.value.field == field
