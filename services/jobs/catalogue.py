@@ -32,10 +32,6 @@ class Announced:
     units: dict[str, int]
 
 
-def _ai(tool: str, title: str, description: str, **units: int) -> Announced:
-    return Announced(tool, "ai", title, description, {"ai_generations": 1, **units})
-
-
 def _studio(tool: str, title: str, description: str, **units: int) -> Announced:
     return Announced(tool, "studio", title, description, {"studio_jobs": 1, **units})
 
