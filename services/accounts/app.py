@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-from services.accounts import handlers, tasks
+from services.accounts import tasks
 from services.accounts.endpoints import router
+from services.accounts.heard import HEARD
 from services.accounts.models import Base
 from services.accounts.parts import open_parts
 from services.accounts.published import PUBLISHED
 from services.accounts.settings import AccountsSettings
-from shared.contracts.billing import SUBSCRIPTION_FACTS, EntitlementChanged, UserStripeCustomerBound
-from shared.contracts.common import MailRequested, UsageRecorded
-from shared.events.event import on
 from shared.service import Service
 from shared.timers import Every
 
@@ -22,15 +20,10 @@ service = Service(
     migrations=Path(__file__).parent / "migrations",
     settings=AccountsSettings,
     publishes=PUBLISHED,
-    subscribes=(
-        on(MailRequested, handlers.send_mail, consumer="mailer", on_park="continue"),
-        on(UsageRecorded, handlers.record_usage, consumer="usage"),
-        on(EntitlementChanged, handlers.project_plan, consumer="plans"),
-        *(on(fact, handlers.project_subscription, consumer="subscriptions") for fact in SUBSCRIPTION_FACTS),
-        on(UserStripeCustomerBound, handlers.bind_customer, consumer="customers"),
-    ),
+    subscribes=HEARD,
     every=(
         Every(60, tasks.write_key_use, everywhere=True),
+        Every(10, tasks.follow_deletions),
         Every(3600, tasks.rotate_signing_keys),
         Every(3600, tasks.prune),
     ),

@@ -52,6 +52,14 @@ class NotOnYourself(Conflict):
     code, title = "not_on_yourself", "Another administrator has to do this to you"
 
 
+class DeletionUnderWay(Conflict):
+    code, title = "deletion_under_way", "The account is being erased, which can't be taken back"
+
+
+class DeletionNotFound(NotFound):
+    code, title = "deletion_not_found", "Nobody asked for this account to be deleted"
+
+
 class UserNotFound(NotFound):
     code, title = "user_not_found", "There is no such user"
 

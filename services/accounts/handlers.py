@@ -4,9 +4,10 @@ from services.accounts import repository, usecases
 from services.accounts.errors import UserNotFound
 from services.accounts.mail_templates import TEMPLATES
 from services.accounts.settings import AccountsSettings
+from services.accounts.usecases import deletion
 from services.accounts.usecases.usage import COLUMNS
 from shared.contracts.billing import EntitlementChanged, SubscriptionFact, UserStripeCustomerBound
-from shared.contracts.common import MailRequested, UsageRecorded
+from shared.contracts.common import MailRequested, UsageRecorded, UserErased
 from shared.database import WriteSession
 from shared.events.event import EventContext
 from shared.events.outcomes import Reject, Skip
@@ -55,6 +56,10 @@ async def bind_customer(session: WriteSession, bound: UserStripeCustomerBound, c
     await usecases.bind_stripe_customer(
         session, bound.user_id, bound.stripe_customer_id, now=context.runtime.clock.now()
     )
+
+
+async def confirm_erasure(session: WriteSession, event: UserErased, context: EventContext) -> None:
+    await deletion.confirm(session, event, now=context.runtime.clock.now())
 
 
 async def _expect_user(session: WriteSession, user_id: object) -> None:

@@ -50,6 +50,18 @@ TEMPLATES: Mapping[str, Template] = {
         "If this was not you, choose a new password at once from the login page:\n\n{link}",
         page="/",
     ),
+    "deletion_requested": Template(
+        "Your account will be deleted",
+        "Hello {name},\n\nas you asked, your account will be deleted on {on}. Until then you can change your mind: log"
+        " in and take it back. Afterwards all is gone but what the law wants kept of your payments:\n\n{link}\n\n"
+        "If it was not you, log in now, take it back and choose a new password.",
+        page="/",
+    ),
+    "deletion_begun": Template(
+        "Your account is being deleted",
+        "Hello {name},\n\nyour account is being deleted now, and this is the last mail to you. Thank you for having"
+        " been here.",
+    ),
     "payment_receipt": Template(
         "Your receipt for {plan_name}",
         "Hello {name},\n\nthank you. We received your payment of {amount} for {plan_name}.\n\n"

@@ -250,4 +250,41 @@ class UserSubscription(Base):
     updated_at: Mapped[datetime]
 
 
+class DeletionRequest(Base):
+    """A user who wants to be forgotten. It outlives the user's row, as the proof of what was done."""
+
+    __tablename__ = "deletion_requests"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'erasing', 'done', 'partial', 'cancelled')", name="state"),
+        CheckConstraint("forum_content IN ('keep', 'blank')", name="forum_content"),
+        Index(
+            "deletion_requests_one_at_a_time",
+            "user_id",
+            unique=True,
+            postgresql_where=text("state IN ('waiting', 'erasing')"),
+        ),
+        Index("deletion_requests_due_idx", "execute_after", postgresql_where=text("state IN ('waiting', 'erasing')")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    state: Mapped[str]
+    forum_content: Mapped[str]
+    requested_at: Mapped[datetime]
+    execute_after: Mapped[datetime]
+    begun_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class DeletionConfirmation(Base):
+    """A service has erased the user; `counts` by kind of thing."""
+
+    __tablename__ = "deletion_confirmations"
+
+    request_id: Mapped[UUID] = mapped_column(ForeignKey("deletion_requests.id", ondelete="CASCADE"), primary_key=True)
+    service: Mapped[str] = mapped_column(primary_key=True)
+    counts: Mapped[dict[str, Any]]
+    confirmed_at: Mapped[datetime]
+
+
 attach_plumbing(Base.metadata)

@@ -5,6 +5,8 @@ from shared.contracts.common import MailRequested
 
 PUBLISHED = (
     events.SessionRevoked,
+    events.UserDeleted,
+    events.UserDeletionRequested,
     events.UserDisabled,
     events.UserEmailChanged,
     events.UserEnabled,

@@ -172,6 +172,20 @@ class AdminUserDetail(AdminUserRead):
     subscription: SubscriptionRead | None
 
 
+class DeletionBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    forum_content: Literal["keep", "blank"] = "keep"
+
+
+class DeletionRead(_Read):
+    request_id: UUID = Field(validation_alias="id")
+    state: Literal["waiting", "erasing"]
+    forum_content: Literal["keep", "blank"]
+    requested_at: datetime
+    execute_after: datetime
+
+
 class CardRead(_Read):
     """What anybody may know about a user."""
 

@@ -1,5 +1,6 @@
 """Accounts' settings."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -61,8 +62,18 @@ class AccountsSettings(Settings):
     reset_minutes: int = 30
     unverified_hours: int = 48
     key_overlap_hours: int = 24
+    deletion_grace_days: int = Field(7, ge=0)
+    deletion_deadline_hours: int = Field(72, ge=1)
     # Answers that must not tell whether an address is known take at least this long.
     quiet_answer_seconds: float = 0.1
+
+    @property
+    def deletion_grace(self) -> timedelta:
+        return timedelta(days=self.deletion_grace_days)
+
+    @property
+    def deletion_deadline(self) -> timedelta:
+        return timedelta(hours=self.deletion_deadline_hours)
 
     limits: dict[LimitName, int] = {}
     principal_burst: int = Field(0, ge=0)

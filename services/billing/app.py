@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from services.billing import handlers, tasks, tasks_subscription
+from services.billing import tasks, tasks_subscription
+from services.billing.heard import HEARD
 from services.billing.models import Base
 from services.billing.parts import open_parts
 from services.billing.routes import router
 from services.billing.settings import BillingSettings
 from services.billing.usecases.published import PUBLISHED
-from shared.contracts import accounts, community
-from shared.events.event import on
 from shared.service import Service
 from shared.timers import Every
 
@@ -21,15 +20,7 @@ service = Service(
     migrations=Path(__file__).parent / "migrations",
     settings=BillingSettings,
     publishes=PUBLISHED,
-    subscribes=(
-        on(accounts.UserRegistered, handlers.register_user),
-        on(accounts.UserEmailChanged, handlers.note_email),
-        on(accounts.UserDisabled, handlers.lock_out, consumer="access", ordered=True),
-        on(accounts.UserEnabled, handlers.let_in, consumer="access", ordered=True),
-        on(community.ReferralAttributed, handlers.note_referral, consumer="referrals", ordered=True),
-        on(community.ReferralRejected, handlers.end_discount, consumer="referrals", ordered=True),
-        on(community.ReferralConverted, handlers.end_discount, consumer="referrals", ordered=True),
-    ),
+    subscribes=HEARD,
     every=(
         *(Every(30, task) for task in (tasks.finish_checkouts, tasks.finish_refunds, tasks.follow_accounts)),
         Every(60, tasks.expire_grants),

@@ -2,10 +2,19 @@
 
 from services.billing.parts import BillingParts
 from services.billing.usecases import customers
-from shared.contracts.accounts import UserDisabled, UserEmailChanged, UserEnabled, UserRegistered
+from shared.contracts.accounts import (
+    UserDeleted,
+    UserDeletionRequested,
+    UserDisabled,
+    UserEmailChanged,
+    UserEnabled,
+    UserRegistered,
+)
+from shared.contracts.common import UserErased
 from shared.contracts.community import ReferralAttributed, ReferralConverted, ReferralRejected
 from shared.database import WriteSession
 from shared.events.event import EventContext
+from shared.events.outbox import publish
 
 
 async def register_user(session: WriteSession, event: UserRegistered, context: EventContext) -> None:
@@ -37,6 +46,14 @@ async def lock_out(session: WriteSession, event: UserDisabled, context: EventCon
     """Nothing more is sold; the timer then tells Stripe to collect no further period."""
     now = context.runtime.clock.now()
     await customers.set_disabled(session, event.user_id, now, now=now)
+
+
+async def erase_user(session: WriteSession, event: UserDeletionRequested | UserDeleted, context: EventContext) -> None:
+    """The timer then tells Stripe to collect no further period. The last word about a user asks once more."""
+    now = context.runtime.clock.now()
+    if await customers.erase(session, event.user_id, now=now):
+        erased = UserErased(request_id=event.request_id, service="billing", counts={"customers": 1})
+        await publish(session, erased, sequence=1)
 
 
 async def let_in(session: WriteSession, event: UserEnabled, context: EventContext) -> None:

@@ -58,6 +58,7 @@ class Customer(Dated, Base):
     disabled_at: Mapped[datetime | None]
     referral_id: Mapped[UUID | None]
     reconciled_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
 
 
 class Price(Base):

@@ -21,7 +21,7 @@ service = Service(
     settings=ChatSettings,
     publishes=(chat.ChatSessionStarted, chat.ChatSessionClaimed, chat.ChatSessionEnded, chat.ChatMessageCompleted,
                chat.ChatFeedbackGiven, chat.ChatHandoffRequested, chat.ChatHandoffAccepted, chat.ChatHandoffReleased,
-               common.UsageRecorded, common.UsageThresholdReached),
+               common.UsageRecorded, common.UsageThresholdReached, common.UserErased),
     subscribes=HEARD,
     every=(Every(2, tasks.end_abandoned_answers), Every(60, tasks.prune),
            Every(300, tasks.give_back_silent_handovers)),

@@ -6,15 +6,25 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 
-from services.chat import known, repository
+from services.chat import erasure, known, repository
 from services.chat.allowance import allowance_of, free_entitlement
 from services.chat.models import ChatMessage, Entitlement, FaqEntry, StreamEnd, UsageCounter
-from shared.contracts.accounts import SessionRevoked, UserDisabled, UserEnabled, UserRegistered, UserUpdated
+from shared.contracts.accounts import (
+    SessionRevoked,
+    UserDeleted,
+    UserDeletionRequested,
+    UserDisabled,
+    UserEnabled,
+    UserRegistered,
+    UserUpdated,
+)
 from shared.contracts.billing import EntitlementChanged
+from shared.contracts.common import UserErased
 from shared.contracts.community import FaqItemPublished, FaqItemUnpublished
 from shared.contracts.jobs import BatchCompleted, JobResultExpired, JobResultExpiring
 from shared.database import WriteSession
 from shared.events.event import EventContext
+from shared.events.outbox import publish
 
 
 async def publish_item(session: WriteSession, event: FaqItemPublished, context: EventContext) -> None:
@@ -38,6 +48,8 @@ async def _keep_item(
 
 async def keep_entitlement(session: WriteSession, event: EntitlementChanged, context: EventContext) -> None:
     """Take over the snapshot unless a newer one was here before."""
+    if await erasure.is_erased(session, event.user_id):
+        return
     last = await repository.lock_entitlement(session, event.user_id)
     if last is not None and last.version >= event.version:
         return
@@ -70,12 +82,22 @@ def _columns(event: EntitlementChanged) -> dict[str, object]:
     }
 
 
+async def erase_user(session: WriteSession, event: UserDeletionRequested | UserDeleted, context: EventContext) -> None:
+    """The last word about a user asks once more, should the first have been lost here."""
+    sessions = await erasure.erase_user(session, event.user_id, context.runtime.clock.now())
+    if sessions is not None:
+        erased = UserErased(request_id=event.request_id, service="chat", counts={"chat_sessions": sessions})
+        await publish(session, erased, sequence=1)
+
+
 async def note_user(session: WriteSession, event: UserUpdated, context: EventContext) -> None:
-    await known.note_user(session, event, context.sequence)
+    if not await erasure.is_erased(session, event.user_id):
+        await known.note_user(session, event, context.sequence)
 
 
 async def note_job(session: WriteSession, event: known.JobFact, context: EventContext) -> None:
-    await known.note_job(session, event, context.occurred_at)
+    if not await erasure.is_erased(session, event.user_id):
+        await known.note_job(session, event, context.occurred_at)
 
 
 async def note_expiry(
@@ -85,11 +107,14 @@ async def note_expiry(
 
 
 async def note_batch(session: WriteSession, event: BatchCompleted, context: EventContext) -> None:
-    await known.note_batch(session, event, context.occurred_at)
+    if not await erasure.is_erased(session, event.user_id):
+        await known.note_batch(session, event, context.occurred_at)
 
 
 async def welcome_user(session: WriteSession, event: UserRegistered, context: EventContext) -> None:
     """The free plan counts from the registration, unless billing has already said otherwise."""
+    if await erasure.is_erased(session, event.user_id):
+        return
     await known.note_user(session, event, context.sequence)
     await _begin_free_plan(session, event.user_id, event.registered_at, context.runtime.clock.now())
 
@@ -102,6 +127,8 @@ async def _begin_free_plan(session: WriteSession, user_id: UUID, anchor: datetim
 
 async def lock_out(session: WriteSession, event: UserDisabled, context: EventContext) -> None:
     """Nothing new is said, and open streams end."""
+    if await erasure.is_erased(session, event.user_id):
+        return
     now = context.runtime.clock.now()
     if await _set_access(session, event.user_id, context, disabled_at=now):
         session.add(StreamEnd(user_id=event.user_id))

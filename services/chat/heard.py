@@ -17,5 +17,9 @@ HEARD = (
     on(jobs.JobResultExpiring, handlers.note_expiry, consumer="jobs", ordered=True),
     on(jobs.JobResultExpired, handlers.note_expiry, consumer="jobs", ordered=True),
     on(jobs.BatchCompleted, handlers.note_batch, consumer="batches"),
+    *(
+        on(kind, handlers.erase_user, consumer="erasure")
+        for kind in (accounts.UserDeletionRequested, accounts.UserDeleted)
+    ),
     on(accounts.SessionRevoked, handlers.end_streams, consumer="sessions"),
 )

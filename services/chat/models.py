@@ -248,6 +248,15 @@ class UsageCounter(Base):
     plan_lim: Mapped[int] = mapped_column(server_default=ZERO)
 
 
+class ErasedUser(Base):
+    """The tombstone of a user: what is heard of them later is not kept."""
+
+    __tablename__ = "erased_users"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    erased_at: Mapped[datetime]
+
+
 class KnownUser(Base):
     """A user as accounts last named them; `version` is the sequence of that event."""
 

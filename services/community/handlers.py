@@ -1,14 +1,17 @@
 """Events in: users who come, change and are barred, posts to tell others of, and money that moves."""
 
-from services.community import profiles, standing
+from services.community import erasure, profiles, standing
 from services.community.affiliates.terms import Terms, terms_of
 from services.community.affiliates.usecases import accruals, attribution, membership
 from services.community.affiliates.usecases.accruals import Cause
+from services.community.erasure import ForumContent
 from services.community.forum.usecases import notifying
 from services.community.models import StreamEnd
 from services.community.settings import CommunitySettings
 from shared.contracts.accounts import (
     SessionRevoked,
+    UserDeleted,
+    UserDeletionRequested,
     UserDisabled,
     UserEnabled,
     UserRegistered,
@@ -23,9 +26,11 @@ from shared.contracts.billing import (
     PaymentRefunded,
     PaymentRefundReverted,
 )
+from shared.contracts.common import UserErased
 from shared.contracts.community import ForumAnswerAccepted, ForumCommentCreated, ForumTopicCreated, ForumTopicRemoved
 from shared.database import WriteSession
 from shared.events.event import Event, EventContext
+from shared.events.outbox import publish
 
 FREE = "free"
 
@@ -53,6 +58,15 @@ async def lock_out(session: WriteSession, event: UserDisabled, context: EventCon
 async def let_in(session: WriteSession, event: UserEnabled, context: EventContext) -> None:
     await standing.set_disabled(session, event.user_id, None)
     await membership.reinstate_with_account(session, event.user_id, context.occurred_at)
+
+
+async def erase_user(session: WriteSession, event: UserDeletionRequested | UserDeleted, context: EventContext) -> None:
+    """The last word about a user asks once more, should the first have been lost here; their posts then stay."""
+    wish: ForumContent = "blank" if getattr(event, "forum_content", "keep") == "blank" else "keep"
+    if await erasure.erase_user(session, event.user_id, wish, context.runtime.clock.now()):
+        session.add(StreamEnd(user_id=event.user_id))
+        erased = UserErased(request_id=event.request_id, service="community", counts={"users": 1})
+        await publish(session, erased, sequence=1)
 
 
 async def note_roles(session: WriteSession, event: UserRolesChanged, context: EventContext) -> None:

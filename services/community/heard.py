@@ -10,6 +10,8 @@ HEARD = (
     on(accounts.UserDisabled, handlers.lock_out, consumer="access", ordered=True),
     on(accounts.UserEnabled, handlers.let_in, consumer="access", ordered=True),
     on(accounts.UserRolesChanged, handlers.note_roles, consumer="profiles"),
+    on(accounts.UserDeletionRequested, handlers.erase_user, consumer="erasure"),
+    on(accounts.UserDeleted, handlers.erase_user, consumer="erasure"),
     on(accounts.SessionRevoked, handlers.end_streams, consumer="sessions"),
     on(billing.EntitlementChanged, handlers.note_plan, consumer="entitlements"),
     on(community.ForumTopicRemoved, handlers.tell_of_removal, consumer="notifications"),

@@ -1,7 +1,7 @@
 """What the community tells."""
 
 from shared.contracts import community as events
-from shared.contracts.common import MailRequested
+from shared.contracts.common import MailRequested, UserErased
 from shared.events.event import Event
 
 PUBLISHED: tuple[type[Event], ...] = (
@@ -23,4 +23,5 @@ PUBLISHED: tuple[type[Event], ...] = (
     events.PayoutPaid,
     events.PayoutFailed,
     MailRequested,
+    UserErased,
 )

@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from services.jobs import handlers, tasks
+from services.jobs import tasks
 from services.jobs.endpoints import router
+from services.jobs.erasure import erase_users
+from services.jobs.heard import HEARD
 from services.jobs.metrics import measure
 from services.jobs.models import Base
 from services.jobs.parts import open_parts
 from services.jobs.settings import JobsSettings
 from services.jobs.uploads import LARGEST_BODY
 from services.jobs.webhooks.sending import deliver_due
-from shared.contracts import accounts, billing, common, jobs
-from shared.events.event import on
+from shared.contracts import common, jobs
 from shared.service import Service
 from shared.timers import Every
 
@@ -25,16 +26,10 @@ service = Service(
     settings=JobsSettings,
     publishes=(jobs.JobCreated, jobs.JobStarted, jobs.JobRetryScheduled, jobs.JobCompleted, jobs.JobFailed,
                jobs.JobCancelled, jobs.JobResultExpiring, jobs.JobResultExpired, jobs.BatchCompleted,
-               common.UsageRecorded, common.UsageThresholdReached, common.MailRequested),
-    subscribes=(
-        on(billing.EntitlementChanged, handlers.keep_entitlement, consumer="entitlements"),
-        on(accounts.UserRegistered, handlers.welcome_user, consumer="registrations"),
-        on(accounts.UserDisabled, handlers.lock_out, consumer="access", ordered=True),
-        on(accounts.UserEnabled, handlers.let_in, consumer="access", ordered=True),
-        on(accounts.SessionRevoked, handlers.end_streams, consumer="sessions"),
-    ),
+               common.UsageRecorded, common.UsageThresholdReached, common.MailRequested, common.UserErased),
+    subscribes=HEARD,
     every=(Every(5, tasks.move_queue, everywhere=True), Every(2, deliver_due, everywhere=True),
-           Every(60, tasks.warn_of_expiry),
+           Every(60, tasks.warn_of_expiry), Every(5, erase_users),
            Every(60, tasks.expire_results), Every(3600, tasks.sweep_files), Every(3600, tasks.prune)),
     parts=open_parts, measure=measure, body_limits={"/v1/files/": LARGEST_BODY},
 )  # fmt: skip

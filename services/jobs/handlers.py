@@ -6,11 +6,18 @@ from uuid import UUID
 from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from services.jobs import repository, usecases
+from services.jobs import erasure, repository, usecases
 from services.jobs.entitlements import allowance_of
 from services.jobs.models import Entitlement, Job, StreamEnd, TenantLane
 from services.jobs.models_usage import UsageCounter
-from shared.contracts.accounts import SessionRevoked, UserDisabled, UserEnabled, UserRegistered
+from shared.contracts.accounts import (
+    SessionRevoked,
+    UserDeleted,
+    UserDeletionRequested,
+    UserDisabled,
+    UserEnabled,
+    UserRegistered,
+)
 from shared.contracts.billing import EntitlementChanged
 from shared.database import WriteSession
 from shared.events.event import EventContext
@@ -25,6 +32,8 @@ _CANCEL_ALL = text("""
 
 async def keep_entitlement(session: WriteSession, event: EntitlementChanged, context: EventContext) -> None:
     """Take over the snapshot unless a newer one was here before; work that waits follows it at once."""
+    if await erasure.is_erased(session, event.user_id):
+        return
     known = await repository.lock_entitlement(session, event.user_id)
     if known is not None and known.version >= event.version:
         return
@@ -65,18 +74,30 @@ def _columns(event: EntitlementChanged) -> dict[str, object]:
 
 async def welcome_user(session: WriteSession, event: UserRegistered, context: EventContext) -> None:
     """The free plan counts from the registration, unless billing has already said otherwise."""
+    if await erasure.is_erased(session, event.user_id):
+        return
     await usecases.begin_free_plan(session, event.user_id, event.registered_at, context.runtime.clock.now())
 
 
 async def lock_out(session: WriteSession, event: UserDisabled, context: EventContext) -> None:
     """Nothing new, nothing running, no open stream."""
-    now = context.runtime.clock.now()
-    await usecases.begin_free_plan(session, event.user_id, now, now)
-    await _set_disabled(session, event.user_id, now)
-    await session.execute(_LOCK_LANES, {"user_id": event.user_id})
-    await session.execute(_CANCEL_ALL, {"user_id": event.user_id, "now": now})
-    session.add(StreamEnd(user_id=event.user_id))
+    if not await erasure.is_erased(session, event.user_id):
+        await _call_off(session, event.user_id, context.runtime.clock.now())
+
+
+async def _call_off(session: WriteSession, user_id: UUID, now: datetime) -> None:
+    await usecases.begin_free_plan(session, user_id, now, now)
+    await _set_disabled(session, user_id, now)
+    await session.execute(_LOCK_LANES, {"user_id": user_id})
+    await session.execute(_CANCEL_ALL, {"user_id": user_id, "now": now})
+    session.add(StreamEnd(user_id=user_id))
     session.info["published"] = True
+
+
+async def erase_user(session: WriteSession, event: UserDeletionRequested | UserDeleted, context: EventContext) -> None:
+    """Call everything off; a timer erases the rest once it has ended. The last word about a user asks once more."""
+    await _call_off(session, event.user_id, context.runtime.clock.now())
+    await erasure.ask_for_erasure(session, event.user_id, event.request_id, context.runtime.clock.now())
 
 
 async def let_in(session: WriteSession, event: UserEnabled, _context: EventContext) -> None:

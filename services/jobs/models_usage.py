@@ -1,9 +1,9 @@
-"""What users used, by period, and what of it their grants paid for."""
+"""What users used, by period, what of it their grants paid for, and who is to be forgotten."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Integer, text
+from sqlalchemy import CheckConstraint, Index, Integer, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.jobs.models import Base
@@ -29,3 +29,15 @@ class UsageCounter(Base):
 
 
 attach_grant_draws(Base.metadata)
+
+
+class Erasure(Base):
+    """A user who is to be forgotten, and the tombstone afterwards: what is heard of them later is not kept."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (Index("erasures_unfinished_idx", "requested_at", postgresql_where=text("finished_at IS NULL")),)
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    request_id: Mapped[UUID]
+    requested_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]

@@ -77,10 +77,8 @@ payout.failed: community >
 mail.requested: accounts billing chat community jobs > accounts
 """
 ROWS = [line.split(": ") for line in CONTRACT.split("\n") if line]
-# Deleting and exporting an account are agreed and not built.
-NOT_BUILT = {
-    *("user.deletion_requested", "user.deleted", "user.export_requested", "user.erased", "user.export_part_ready"),
-}
+# Exporting what is known of a user is agreed and not built.
+NOT_BUILT = {"user.export_requested", "user.export_part_ready"}
 # Every service may ask for mails; chat has nothing to write about.
 WITHOUT_MAILS = {"chat"}
 

@@ -4,9 +4,10 @@ import pytest
 
 from services.community.affiliates.usecases.balances import find_differences
 from services.community.forum.usecases.recounting import find_drift
-from shared.contracts.accounts import UserDisabled, UserEnabled, UserUpdated
+from shared.contracts.accounts import UserDeleted, UserDeletionRequested, UserDisabled, UserEnabled, UserUpdated
 from shared.ids import new_id
 from tests.support.community import Money
+from tests.support.traces import traces_of
 
 
 async def disable(village, user_id, sequence=2):
@@ -125,23 +126,6 @@ async def erase(village, user_id, content):
     return await village.admin("POST", f"/v1/admin/community/users/{user_id}/erase", body)
 
 
-async def traces(village, user_id):
-    """Tables that still name the user. The ledger's facts name payers by id, and the tombstone is what it is."""
-    columns = await village.svc.rows(
-        """
-        SELECT c.table_name AS t, c.column_name AS c FROM information_schema.columns c
-          JOIN information_schema.tables USING (table_schema, table_name)
-         WHERE c.table_schema = 'public' AND c.data_type = 'uuid' AND table_type = 'BASE TABLE'
-        """
-    )
-    found = set()
-    for column in columns:
-        query = f'SELECT 1 AS n FROM "{column["t"]}" WHERE "{column["c"]}" = %(user)s LIMIT 1'
-        if await village.svc.rows(query, user=user_id):
-            found.add(f"{column['t']}.{column['c']}")
-    return found
-
-
 async def a_busy_user(village):
     """Somebody who left something in every corner, and the topic of somebody else that they took part in."""
     user, other = await village.register(handle="busy"), await village.register()
@@ -172,7 +156,7 @@ async def test_erasing_a_user_does_what_a_cascade_would(village, content):
     assert [row["content"] for row in comments] == ["[deleted]" if content == "blank" else "edited", "answer"]
     assert (thread["score"], thread["comment_count"]) == (0, 1 if content == "blank" else 2)
     assert (thread["accepted_comment_id"] is None) == (content == "blank")
-    assert await traces(village, user) == {"user_standing.user_id"}
+    assert await traces_of(village.svc, user) == {"user_standing.user_id"}
     async with village.svc.runtime.database.read() as session:
         assert await find_drift(session) == []
     words = await village.svc.rows("SELECT content FROM comment_revisions")
@@ -212,3 +196,16 @@ async def test_only_staff_erase(village):
     assert (await village.call("POST", path, user, json=body)).status_code == 403
     assert (await village.call("POST", path, user, json=body, roles=["moderator"])).status_code == 403
     assert (await village.admin("POST", path, {"forum_content": "burn"})).status_code == 422
+
+
+@pytest.mark.parametrize("content", ["keep", "blank"])
+async def test_a_deletion_erases_here_what_was_asked_and_is_confirmed_once(village, content):
+    user, own, _ = await a_busy_user(village)
+    asked = {"request_id": new_id(), "user_id": user}
+    await village.svc.receive(UserDeletionRequested(**asked, services=["community"], forum_content=content), sequence=8)
+    await village.svc.receive(UserDeleted(**asked, partial_services=[]), sequence=9)
+    topic = await village.get(f"/v1/forum/topics/{own['id']}")
+    assert topic["author"]["handle"] is None
+    assert (topic["title"] == "[deleted]") is (content == "blank")
+    [erased] = await village.svc.published("user.erased")
+    assert (erased["data"]["service"], erased["data"]["request_id"]) == ("community", str(asked["request_id"]))

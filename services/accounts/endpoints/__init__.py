@@ -1,8 +1,17 @@
 """HTTP into accounts, by what the caller is after."""
 
-from services.accounts.endpoints import admin, api_keys, authentication, profile, sessions, usage, verification
+from services.accounts.endpoints import (
+    admin,
+    api_keys,
+    authentication,
+    deletion,
+    profile,
+    sessions,
+    usage,
+    verification,
+)
 from shared.routing import Router
 
 router = Router()
-for part in (authentication, profile, sessions, api_keys, usage, admin, verification):
+for part in (authentication, profile, deletion, sessions, api_keys, usage, admin, verification):
     router.include(part.router)

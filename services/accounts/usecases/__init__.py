@@ -9,6 +9,7 @@ from services.accounts.usecases.administration import (
 )
 from services.accounts.usecases.api_keys import KeyRequest, create_key, revoke_key, rotate_key, update_key
 from services.accounts.usecases.customers import bind_stripe_customer
+from services.accounts.usecases.deletion import cancel_deletion, get_deletion, request_deletion
 from services.accounts.usecases.mailing import begin_mail, find_recipient, finish_mail
 from services.accounts.usecases.passwords import change_password, check_login, check_own_password, request_reset
 from services.accounts.usecases.profiles import ProfileChange, update_profile
@@ -40,6 +41,7 @@ __all__ = [
     "SignUp",
     "begin_mail",
     "bind_stripe_customer",
+    "cancel_deletion",
     "change_password",
     "change_roles",
     "check_login",
@@ -50,6 +52,7 @@ __all__ = [
     "enable_user",
     "find_recipient",
     "finish_mail",
+    "get_deletion",
     "open_session",
     "project_plan",
     "project_subscription",
@@ -60,6 +63,7 @@ __all__ = [
     "read_usage_of_month",
     "reauthenticate",
     "record_usage",
+    "request_deletion",
     "request_reset",
     "resend_verification",
     "reset_password",

@@ -24,7 +24,8 @@ async def register_user(
 
 async def note_email(session: WriteSession, user_id: UUID, email: str, *, now: datetime) -> None:
     customer = await get_or_create_customer(session, user_id, now=now)
-    customer.email, customer.updated_at = email, now
+    if customer.erased_at is None:
+        customer.email, customer.updated_at = email, now
 
 
 async def note_referral(session: WriteSession, user_id: UUID, referral_id: UUID, *, now: datetime) -> None:
@@ -40,9 +41,25 @@ async def end_discount(session: WriteSession, user_id: UUID, referral_id: UUID, 
         customer.referral_id, customer.updated_at = None, now
 
 
+async def erase(session: WriteSession, user_id: UUID, *, now: datetime) -> bool:
+    """Sell and collect nothing more, and forget the address; returns False when that was done before.
+
+    Payments and invoices stay under the user's number: the law wants them kept. So does the keyed hash of the address,
+    which alone can tell that somebody tried a trial before.
+    """
+    customer = await get_or_create_customer(session, user_id, now=now)
+    if customer.erased_at is not None:
+        return False
+    customer.email, customer.referral_id = None, None
+    customer.erased_at = customer.updated_at = now
+    customer.disabled_at = customer.disabled_at or now
+    return True
+
+
 async def set_disabled(session: WriteSession, user_id: UUID, at: datetime | None, *, now: datetime) -> None:
     customer = await get_or_create_customer(session, user_id, now=now)
-    customer.disabled_at, customer.updated_at = at, now
+    if customer.erased_at is None:
+        customer.disabled_at, customer.updated_at = at, now
 
 
 async def bind_stripe_customer(

@@ -1,7 +1,7 @@
 """The events billing publishes; each is told by a use case of this package."""
 
 from shared.contracts import billing as events
-from shared.contracts.common import MailRequested
+from shared.contracts.common import MailRequested, UserErased
 
 PUBLISHED = (
     events.BillingDriftFound,
@@ -25,4 +25,5 @@ PUBLISHED = (
     events.SubscriptionTrialEnding,
     events.UserStripeCustomerBound,
     MailRequested,
+    UserErased,
 )
