@@ -3,6 +3,7 @@
 
 import asyncio
 import io
+import json
 import math
 import os
 import signal
@@ -166,6 +167,28 @@ async def test_a_render_whose_lease_is_taken_away_stops_and_leaves_nothing(live,
     await creator.post(f"/v1/jobs/{job['id']}/cancel")
     await live.rows("UPDATE job_queue SET lease_until = now() WHERE job_id = %(id)s RETURNING 1", id=job["id"])
     assert (await until(creator, job["id"]))["status"] == "CANCELLED"
+
+
+async def test_cancelling_a_reel_ends_its_film_and_frees_its_units(live, creator):
+    job = await ordered(creator, "reels", prompt="This goes on for a while, and nobody wants to see it. " * 4)
+    [folder] = await until_there(live.runtime.parts.settings.work_folder, f"*/{job['id']}-*/out/reel.mp4")
+    child = json.loads((folder.parents[1] / "child.json").read_text())["pid"]
+    assert len(session_members(child)) >= 2
+    await creator.post(f"/v1/jobs/{job['id']}/cancel")
+    assert (await until(creator, job["id"]))["status"] == "CANCELLED"
+    await gone(child)
+    assert session_members(child) == []
+    usage = (await creator.get("/v1/jobs/usage")).json()
+    assert {metric: (usage[metric]["used"], usage[metric]["reserved"]) for metric in job["usage"]} == dict.fromkeys(
+        job["usage"], (0, 0)
+    )
+
+
+async def until_there(folder: Path, pattern: str, seconds=30) -> list[Path]:
+    async with asyncio.timeout(seconds):
+        while not (found := list(folder.glob(pattern))):
+            await asyncio.sleep(0.05)
+    return found
 
 
 async def test_a_dead_child_takes_its_own_children_along(creator, tmp_path):

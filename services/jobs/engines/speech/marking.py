@@ -82,7 +82,7 @@ def _features(samples: Any, hop: int) -> Any:
     edges = np.unique(np.geomspace(3, power.shape[1], _BANDS + 1).astype(int))
     bands = np.add.reduceat(power, edges[:-1], axis=1)
     logs = np.log(bands + 1e-6 * bands.max(initial=1e-9))
-    return logs - logs.mean(axis=0)
+    return (logs - logs.mean(axis=0)).astype(np.float32)
 
 
 def _path(one: Any, other: Any) -> Any:
@@ -90,7 +90,7 @@ def _path(one: Any, other: Any) -> Any:
     squares = (one**2).sum(1)[:, None] + (other**2).sum(1)[None, :] - 2 * one @ other.T
     apart = np.sqrt(np.maximum(squares, 0))
     rows, columns = apart.shape
-    total = np.full((rows + 1, columns + 1), np.inf)
+    total = np.full((rows + 1, columns + 1), np.inf, np.float32)
     total[0, 0] = 0.0
     for diagonal in range(rows + columns - 1):
         row = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))

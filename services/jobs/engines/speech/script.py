@@ -120,10 +120,10 @@ def _is_sayable(letter: str) -> bool:
     return unicodedata.category(letter)[0] in "LNPZ" or letter in "$€£+=%&°"
 
 
-def refuse_unsayable(script: str) -> None:
-    """The voices read Latin letters only. Raises InvalidInput for a text of others, or one that is too long."""
-    if len(script) > MAX_LETTERS:
-        raise InvalidInput(f"The text has more than {MAX_LETTERS} characters.", "INPUT_TOO_LARGE")
+def refuse_unsayable(script: str, most: int = MAX_LETTERS) -> None:
+    """The voices read Latin letters only. Raises InvalidInput for a text of others, or of more than `most` letters."""
+    if len(script) > most:
+        raise InvalidInput(f"The text has more than {most} characters.", "INPUT_TOO_LARGE")
     foreign = [letter for letter in script if letter.isalpha() and not _is_latin(letter)]
     if foreign:
         raise InvalidInput(f"The voices read Latin letters only; '{foreign[0]}' is none.")

@@ -23,6 +23,8 @@ CONTENT_TYPES: dict[Form, str] = {"srt": "application/x-subrip", "vtt": "text/vt
 MAX_BURNED_SECONDS = 300
 # Of a recording whose script is in a language that is not recognised: it is compared as a whole.
 MAX_COMPARED_SECONDS = 300
+# What is said in ten minutes; longer prompts are not taken at all.
+MAX_SCRIPT = 10_000
 SOUND_SIZE = (1920, 1080)
 
 
@@ -34,7 +36,7 @@ class SubtitleOptions(BaseModel):
 
     language: Language = Field(
         "en-US",
-        description="English is recognised; other languages need the script as the prompt, which is timed.",
+        description="English is recognised; other languages need what is said as the prompt, which is trusted.",
     )
     formats: list[Form] = Field(["srt", "vtt"], min_length=1, max_length=3)
     burn_in: bool = Field(False, description="Make a film with the captions in its picture as well.")
@@ -136,7 +138,7 @@ def check(prompt: str | None, options: SubtitleOptions, inputs: int) -> None:
     if inputs != 1:
         raise InvalidInput("Send one film or one sound.", field="input_files")
     if prompt and prompt.strip():
-        script.refuse_unsayable(prompt)
+        script.refuse_unsayable(prompt, MAX_SCRIPT)
     elif not options.language.startswith("en"):
         raise InvalidInput("Only English is recognised: send what is said as the prompt, and it is timed.")
 
