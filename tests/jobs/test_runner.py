@@ -179,9 +179,8 @@ async def test_cancelling_a_reel_ends_its_film_and_frees_its_units(live, creator
     await gone(child)
     assert session_members(child) == []
     usage = (await creator.get("/v1/jobs/usage")).json()
-    assert {metric: (usage[metric]["used"], usage[metric]["reserved"]) for metric in job["usage"]} == dict.fromkeys(
-        job["usage"], (0, 0)
-    )
+    counts = {metric: (usage[metric]["used"], usage[metric]["reserved"]) for metric in job["usage"]}
+    assert counts == dict.fromkeys(job["usage"], (0, 0))
 
 
 async def until_there(folder: Path, pattern: str, seconds=30) -> list[Path]:
