@@ -52,7 +52,8 @@ LONGEST_WAIT_SECONDS = 50
 _WAIT = re.compile(r"\bwait\s*=\s*(\d{1,6})\b")
 JOB = {"model": JobRead, "description": "The job."}
 
-Prefer = Annotated[str | None, Header(max_length=200, description="`wait=N` answers 200 if it ends within N seconds.")]
+PREFER = f"`wait=N` answers 200 if it ends within N seconds; after {LONGEST_WAIT_SECONDS} at the latest it answers 202."
+Prefer = Annotated[str | None, Header(max_length=200, description=PREFER)]
 
 
 @router.get("/v1/tools", access=public)
