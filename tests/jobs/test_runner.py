@@ -238,7 +238,7 @@ async def test_an_engine_can_not_hand_out_files_from_elsewhere(live, creator):
 
 
 async def test_work_that_stalls_or_takes_too_long_is_stopped(tmp_path):
-    limits = {"tool_stall_seconds": {"stall": 0.6}, "tool_timeout_seconds": {"sleep": 2}, "retry_base_seconds": 0.01}
+    limits = {"tool_stall_seconds": {"stall": 0.6}, "tool_timeout_seconds": {"sleep": 0.8}, "retry_base_seconds": 0.01}
     async with jobs_with_runner(tmp_path, **limits) as live, live.client(someone()) as client:
         stalled = await until(client, (await ordered(client, "stall"))["id"], seconds=30)
         assert (stalled["status"], stalled["error"]["code"]) == ("FAILED", "STALLED")
