@@ -60,13 +60,15 @@ async def test_a_runner_that_is_killed_takes_all_its_work_along_and_the_job_runs
     note = tmp_path / "pids"
     async with stage(tmp_path) as (svc, start), svc.client(someone()) as client:
         runner = await start()
-        job = await ordered(client, "grandchild", options={"note": str(note)})
-        child, grandchild = await pids(note)
+        job = await ordered(client, "render", options={"note": str(note)})
+        child, ffmpeg = await pids(note)
+        [left] = (tmp_path / "work").glob(f"*/{job['id']}-*")
         runner.kill()
-        await gone(child, grandchild)
+        await gone(child, ffmpeg)
         note.unlink()
         await start()
         await pids(note)
+        assert not left.exists()
         again = (await client.get(f"/v1/jobs/{job['id']}")).json()
         assert (again["status"], again["attempt"]) == ("PROCESSING", 2)
         await client.post(f"/v1/jobs/{job['id']}/cancel")
