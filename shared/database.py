@@ -118,6 +118,8 @@ def _engine(url: str, size: int, **options: Any) -> AsyncEngine:
         pool_size=size,
         max_overflow=0,
         pool_timeout=10,
+        # An error's text ends in logs; the values of its statement may be addresses and hashes.
+        hide_parameters=True,
         **options,
     )
     event.listen(engine.sync_engine, "connect", _set_timeouts)

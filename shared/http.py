@@ -59,7 +59,7 @@ class _Exchange:
             except TooLarge as problem:
                 await self._fail(problem, scope, receive, send)
             except Exception as error:
-                log.exception("unhandled", path=scope["path"], error=type(error).__name__)
+                log.exception("unhandled", path=_route_of(scope), error=type(error).__name__)
                 await self._fail(Problem(), scope, receive, send)
             finally:
                 self._record(scope, time.perf_counter() - started)
@@ -95,8 +95,7 @@ class _Exchange:
         await problem_response(problem, self._request_id)(scope, receive, self._stamped(send))
 
     def _record(self, scope: Scope, seconds: float) -> None:
-        route = scope.get("route")
-        path = getattr(route, "path", "unmatched")
+        path = _route_of(scope)
         status = self._status or 500
         REQUEST_SECONDS.labels(self._service, scope["method"], path, str(status)).observe(seconds)
         if path != "unmatched" and not path.startswith(("/livez", "/readyz", "/metrics")):
@@ -105,6 +104,11 @@ class _Exchange:
             log.info(
                 "request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000, 1), sub=subject
             )
+
+
+def _route_of(scope: Scope) -> str:
+    """The route's pattern. The path itself may hold what a client put there by mistake, such as a token."""
+    return getattr(scope.get("route"), "path", "unmatched")
 
 
 def request_id_of(headers: Headers) -> str:

@@ -1,12 +1,28 @@
 """Structured logs: one JSON object a line, with the request's id and subject on each."""
 
 import logging
+import re
 import sys
 from typing import Any
 
 import structlog
 
 SECRET_WORDS = ("password", "token", "secret", "authorization", "cookie", "signature")
+# What a secret looks like wherever it stands: in a traceback, in an outside party's words, in a row that a constraint
+# refused. Postgres quotes that row after DETAIL.
+SECRET_SHAPES = re.compile(
+    r"""
+    (?P<detail>\bDETAIL:\s).*?(?=\n(?:CONTEXT:|HINT:|\[SQL|\(Background|Traceback|\n)|\Z)
+    | (?P<user>://[^\s/:@]*:)[^\s@/]+(?=@)
+    | (?P<parameter>[?&](?:token|signature|sig|code|key|secret|password)=)[^&\s"')]+
+    | (?P<scheme>\b[Bb]earer\s)\S+
+    | \b(?:ss_|ak_live_|sk_test_|sk_live_|rk_live_|whsec_)[A-Za-z0-9_+/=-]+
+    | \beyJ[\w-]+\.[\w-]*\.[\w-]*
+    | (?<![\w.%+-])[\w.%+-]+@[\w-]+(?:\.[\w-]+)+
+    | (?<![\w-])(?=[\w-]*[A-Z])(?=[\w-]*[0-9])[\w-]{43}(?![\w-])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 
 
 def configure_logging(*, level: str = "INFO", pretty: bool = False) -> None:
@@ -32,6 +48,7 @@ def configure_logging(*, level: str = "INFO", pretty: bool = False) -> None:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
+            mask_secrets,
             last,
         ],
     )
@@ -49,6 +66,15 @@ def hide_secrets(_logger: Any, _method: str, fields: dict[str, Any]) -> dict[str
         name: "[hidden]" if any(word in name.lower() for word in SECRET_WORDS) else value
         for name, value in fields.items()
     }
+
+
+def mask_secrets(_logger: Any, _method: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Mask in every text what has the shape of a secret or of a mail address; what surrounds it stays readable."""
+    return {name: masked(value) if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def masked(text: str) -> str:
+    return SECRET_SHAPES.sub(lambda found: f"{found[found.lastgroup] if found.lastgroup else ''}[hidden]", text)
 
 
 def get_logger(name: str) -> Any:

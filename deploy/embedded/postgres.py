@@ -15,7 +15,13 @@ from deploy.embedded.processes import exclusive, is_running, require_main_thread
 __all__ = ["Account", "PostgresServer", "PostgresUnavailable", "start_postgres"]
 
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
-DEFAULT_SETTINGS = {"max_connections": "300", "timezone": "UTC", "log_timezone": "UTC"}
+DEFAULT_SETTINGS = {
+    "max_connections": "300",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # Without the details of an error, which quote rows: addresses and hashes don't belong in the server's log.
+    "log_error_verbosity": "terse",
+}
 UNSAFE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 STOP_SECONDS = 30.0
 

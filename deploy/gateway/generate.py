@@ -24,7 +24,17 @@ HEAD = """# Generated from the manifests by `./atelier docs`; change deploy/gate
 	grace_period 5s
 	log default {{
 		output stderr
-		format json
+		# What Caddy tells of a request that failed has its headers and its query, and with them credentials and
+		# the signatures of files; the request's id leads to the service's own line about it.
+		format filter {{
+			wrap json
+			fields {{
+				request>headers delete
+				request>uri delete
+				request>remote_ip delete
+				request>client_ip delete
+			}}
+		}}
 		level WARN
 	}}
 	servers {{

@@ -75,7 +75,7 @@ class Gateway:
         except Problem as problem:
             await exchange.fail(problem, scope, receive)
         except Exception:
-            log.exception("gateway_failed", path=scope["path"])
+            log.exception("gateway_failed", service=self._routes.owner_of(scope["path"]) or "front")
             await exchange.fail(BadGateway(), scope, receive)
 
     async def _dispatch(self, scope: Scope, receive: Receive, exchange: "_Exchange", request_id: str) -> None:
