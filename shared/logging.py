@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -68,7 +69,7 @@ def hide_secrets(_logger: Any, _method: str, fields: dict[str, Any]) -> dict[str
     }
 
 
-def mask_secrets(_logger: Any, _method: str, fields: dict[str, Any]) -> dict[str, Any]:
+def mask_secrets(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """Mask in every text what has the shape of a secret or of a mail address; what surrounds it stays readable."""
     return {name: masked(value) if isinstance(value, str) else value for name, value in fields.items()}
 

@@ -7,7 +7,7 @@ TOPOLOGIES = {"embedded": (), "services": ("--services",)}
 
 @pytest.fixture(scope="session", params=["embedded", pytest.param("services", marks=pytest.mark.services)])
 def platform(request, tmp_path_factory):
-    """The platform in each topology; the same stories must hold on both."""
+    """The platform in each topology; the same stories must hold on both. Requests are logged in both, to be read."""
     home = tmp_path_factory.mktemp(request.param) / "home"
-    with running_platform(home, *TOPOLOGIES[request.param]) as running:
+    with running_platform(home, *TOPOLOGIES[request.param], ATELIER_LOG_LEVEL="INFO") as running:
         yield running

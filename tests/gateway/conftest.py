@@ -89,13 +89,14 @@ async def _caddy(stack, accounts_stack, probes, front, folder) -> str:
     port = free_port()
     (folder / "Caddyfile").write_text(caddyfile(SERVICES))
     environment = {f"{name.upper()}_UPSTREAM": url.removeprefix("http://") for name, url in places.items()}
+    log = stack.enter_context((folder / "caddy.log").open("wb"))
     process = await asyncio.create_subprocess_exec(
         find_caddy(), "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile",
         env={
             "PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder), **environment,
             "GATEWAY_LISTEN": f"http://:{port}", "CORS_ORIGINS_PATTERN": ORIGIN.replace(".", r"\."),
         },
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=log,
     )  # fmt: skip
     stack.push_async_callback(_end, process)
     await _listening(port)

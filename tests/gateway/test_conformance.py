@@ -11,7 +11,7 @@ import pytest
 from deploy.gateway.generate import caddyfile
 from services.jobs.app import service as jobs
 from services.jobs.endpoints import LONGEST_WAIT_SECONDS
-from tests.gateway.conftest import ORIGIN
+from tests.gateway.conftest import ORIGIN, standing
 from tests.gateway.probes import EVENT_PAUSE, EVENTS
 
 PROBLEM = "application/problem+json"
@@ -139,6 +139,17 @@ async def test_accounts_being_down_keeps_public_routes_up_and_fails_the_others_c
     assert private.status_code in {502, 503}
     assert private.headers["retry-after"]
     assert private.headers["content-type"].startswith(PROBLEM)
+
+
+async def test_what_caddy_logs_of_a_failed_request_has_no_credential_and_no_query(tmp_path):
+    async with standing("caddy", tmp_path) as own:
+        await own.stop_accounts()
+        async with own.client(headers=GOOD) as client:
+            failed = await client.get("/v1/billing/plans?signature=canary", headers={"X-Api-Secret": "canary"})
+    written = (tmp_path / "caddy.log").read_text()
+    assert failed.headers["x-request-id"] in written
+    assert "canary" not in written
+    assert GOOD["Authorization"] not in written
 
 
 async def test_a_request_id_is_made_or_kept_and_both_sides_see_it(stand):

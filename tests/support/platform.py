@@ -99,8 +99,9 @@ class Platform:
 
 
 @contextmanager
-def running_platform(home: Path, *options: str) -> Iterator[Platform]:
-    platform = Platform(home, free_port(), options)
+def running_platform(home: Path, *options: str, **changes: str) -> Iterator[Platform]:
+    """`changes` are environment variables that the platform is started with."""
+    platform = Platform(home, free_port(), options, changes)
     try:
         platform.start()
         yield platform
