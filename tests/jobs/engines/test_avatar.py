@@ -120,6 +120,16 @@ def test_a_jaw_opens_at_the_mouth_and_leaves_the_rest_of_the_picture_alone():
         assert changed.max(axis=0)[0] <= 220 + 1.7 * 80
 
 
+def test_the_chin_drops_as_far_as_the_mouth_opens():
+    picture = np.full((400, 400, 3), 180, np.uint8)
+    picture[250:254] = 20
+    heights = [
+        int(puppet.speaking(picture, Face(200, 220, 80), opened)[240:, 200, 0].argmin()) for opened in (0, 0.5, 1)
+    ]
+    assert heights[0] == 10
+    assert heights[0] + 5 < heights[1] < heights[2] - 2
+
+
 def test_a_face_is_found_with_its_mouth_wherever_it_is_in_the_picture():
     who, size = character_of(4, "long"), (600, 600)
     face = rasterise(drawing(who, blinking=False, size=size), *size)

@@ -124,6 +124,12 @@ def test_without_pictures_art_is_drawn_for_the_words_the_same_for_the_same_seed(
     assert one[0].tobytes() != one[1].tobytes()
 
 
+def test_a_picture_waits_for_the_sentence_that_begins_near_its_share_of_the_time():
+    begins = [(0.0, 0), (1.0, 0), (2.0, 0), (3.0, 0), (4.1, 0), (5.0, 1), (6.0, 1), (7.0, 1)]
+    words = [Word("word", start, start + 0.8, sentence) for start, sentence in begins]
+    assert scenes.cuts_of(words, 2, 8.0) == [pytest.approx(5.0 - 0.225)]
+
+
 @given(
     number=st.integers(1, 10),
     lengths=st.lists(st.floats(0.05, 2), min_size=1, max_size=30),
@@ -139,6 +145,18 @@ def test_every_picture_gets_its_time_whatever_the_words(number, lengths, sentenc
     cuts = [0.0, *scenes.cuts_of(words, number, seconds), seconds]
     assert len(cuts) == number + 1
     assert all(other - one > 0.05 * seconds / number for one, other in itertools.pairwise(cuts))
+
+
+def test_what_is_laid_over_a_frame_covers_as_much_as_it_is_opaque():
+    frame = planes.of_picture(Image.new("RGB", (64, 64), "#000000"))
+    layer = Image.new("RGBA", (64, 32), (255, 255, 255, 0))
+    layer.paste((255, 255, 255, 128), (0, 0, 32, 32))
+    layer.paste((255, 255, 255, 255), (32, 0, 48, 32))
+    planes.Overlay(layer, (0, 32)).onto(frame)
+    light, blue, red = planes.planes(frame)
+    seen = [int(light[y, x]) for y, x in ((16, 16), (48, 16), (48, 40), (48, 60))]
+    assert seen == [16, pytest.approx(126, abs=3), pytest.approx(235, abs=3), pytest.approx(16, abs=3)]
+    assert np.abs(np.stack([blue, red]).astype(int) - 128).max() <= 3
 
 
 @pytest.mark.parametrize("transition", ["fade", "slide", "zoom", "cut"])

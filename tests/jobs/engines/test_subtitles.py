@@ -141,6 +141,7 @@ def test_cues_never_overlap_and_can_be_read():
     for one, other in itertools.pairwise(cues):
         assert one.end + GAP <= other.start + 0.002
     for cue in cues:
+        assert cue.start == pytest.approx(cue.words[0].start, abs=0.01)
         assert len(cue.lines) <= rules.lines
         assert max(map(len, cue.lines)) <= rules.line
         assert 0.9 < cue.end - cue.start <= 7

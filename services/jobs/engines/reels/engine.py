@@ -67,15 +67,15 @@ def run(ctx: Context, prompt: str | None, options: ReelOptions) -> Output:
 def _mix(ctx: Context, played: Performance, options: ReelOptions) -> Any:
     sent = [given for given in ctx.inputs if given.media.get("kind") == "audio"]
     if sent:
-        return music.under(played.loud, played.words, _opened(sent[0]))
+        return music.under(played.loud, played.words, _opened(sent[0], played.seconds))
     if options.music == "none":
         return sound.levelled(played.loud)
     mood: Mood = options.music
     return music.under(played.loud, played.words, music.bed(mood, played.seconds, ctx.seed))
 
 
-def _opened(given: InputFile) -> Any:
-    return listening.sound_of(given, rate=sound.RATE, layout="stereo")
+def _opened(given: InputFile, seconds: float) -> Any:
+    return listening.sound_of(given, rate=sound.RATE, layout="stereo", seconds=seconds)
 
 
 def _pictures(ctx: Context, prompt: str, seconds: float) -> list[Image.Image]:
