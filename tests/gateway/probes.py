@@ -86,6 +86,7 @@ class Probe:
                 Route("/_verify", accounts.answer),
                 Route("/v1/billing/stream", self.stream),
                 Route("/v1/billing/forever", self.forever),
+                Route("/v1/billing/broken", self.broken),
                 Route("/v1/billing/boom", self.boom, methods=["GET", "POST"]),
                 Route("/v1/billing/teapot", self.teapot),
                 Route("/{path:path}", self.echo, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]),
@@ -125,6 +126,13 @@ class Probe:
                 self.left.set()
 
         return StreamingResponse(events(), media_type="text/event-stream")
+
+    async def broken(self, _request: Request) -> Response:
+        async def half():
+            yield b"half"
+            raise ConnectionError("The other half is lost.")
+
+        return StreamingResponse(half(), headers={"Content-Length": "8"})
 
     async def boom(self, _request: Request) -> Response:
         raise RuntimeError("secret internals")
