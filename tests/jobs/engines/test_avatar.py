@@ -91,6 +91,7 @@ def test_the_mouth_of_the_character_moves_with_the_voice_and_rests_in_a_pause(ch
     assert abs(int(np.argmax(lagging)) - 10) <= 3
 
 
+@pytest.mark.slow
 def test_a_puppets_jaw_moves_with_the_voice(tmp_path):
     Image.effect_noise((600, 600), 40).convert("RGB").save(tmp_path / "face.png")
     picture = InputFile(tmp_path / "face.png", probe_image(tmp_path / "face.png"))
@@ -149,6 +150,7 @@ def test_a_picture_without_a_face_makes_no_puppet(tmp_path):
         AVATAR.run(run, "Hello.", AvatarOptions(look="puppet"))
 
 
+@pytest.mark.slow
 def test_the_ring_of_a_portrait_follows_the_sound(tmp_path):
     options = AvatarOptions(look="portrait", captions=False, accent="#00ff80")
     output = AVATAR.run(Run(tmp_path, seed=2), "Hello. [pause 1] Bye.", options)
