@@ -19,6 +19,7 @@ GET /v1/me/usage  GET /v1/me/usage/history  GET /v1/users/{handle}  GET /.well-k
 GET /v1/admin/accounts/users  GET /v1/admin/accounts/users/{user_id}  PATCH /v1/admin/accounts/users/{user_id}
 POST /v1/admin/accounts/users/{user_id}/disable  POST /v1/admin/accounts/users/{user_id}/enable
 POST /v1/admin/accounts/users/{user_id}/revoke-sessions
+DELETE /v1/me  GET /v1/me/deletion  POST /v1/me/deletion/cancel
 """
 LATER = [
     ("POST", "/v1/auth/login/2fa"),
@@ -28,7 +29,6 @@ LATER = [
     ("POST", "/v1/me/recovery-codes"),
     ("GET", "/v1/me/audit"),
     ("GET", "/v1/me/export"),
-    ("POST", "/v1/me/deletion/cancel"),
     ("DELETE", "/v1/me/identities/github"),
     ("GET", "/v1/admin/accounts/audit"),
     ("POST", "/v1/admin/accounts/users/01890000-0000-7000-8000-000000000000/impersonate"),
