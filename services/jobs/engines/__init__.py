@@ -9,6 +9,7 @@ Types are in `protocol`.
 from services.jobs.engines import emoji, fonts
 from services.jobs.engines.avatar import engine as avatar
 from services.jobs.engines.collage import engine as collage
+from services.jobs.engines.gif import engine as gif
 from services.jobs.engines.images import engine as images
 from services.jobs.engines.instagram import engine as instagram
 from services.jobs.engines.memes import engine as memes
@@ -35,6 +36,7 @@ TOOLS: dict[str, Tool] = {
         collage.TOOL,
         instagram.TOOL,
         thumbnail.TOOL,
+        gif.TOOL,
     )
 }
 

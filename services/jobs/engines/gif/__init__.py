@@ -1,0 +1,1 @@
+"""Short loops from films and from pictures."""
