@@ -142,8 +142,16 @@ TAIL = """		handle {
 		}
 	}
 
+	# What was to be added to the answer above is lost with it when it fails.
 	handle_errors {
-		header Content-Type application/problem+json
+		header {
+			Content-Type application/problem+json
+			X-Request-Id {rid}
+			X-Content-Type-Options nosniff
+			X-Frame-Options DENY
+			Referrer-Policy no-referrer
+			-Server
+		}
 		@away expression `{err.status_code} in [502, 503, 504]`
 		header @away Retry-After 2
 		respond `{"type":"/problems/{err.status_code}","title":"{err.status_text}","status":{err.status_code},"code":"{err.status_code}","detail":"{err.status_text}","request_id":"{rid}"}` {err.status_code}

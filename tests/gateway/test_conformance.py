@@ -139,6 +139,8 @@ async def test_accounts_being_down_keeps_public_routes_up_and_fails_the_others_c
     assert private.status_code in {502, 503}
     assert private.headers["retry-after"]
     assert private.headers["content-type"].startswith(PROBLEM)
+    assert private.headers["x-request-id"] == private.json()["request_id"]
+    assert private.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_what_caddy_logs_of_a_failed_request_has_no_credential_and_no_query(tmp_path):
