@@ -98,6 +98,9 @@ PLUMBING = {
     "commit before the answer": "shared.test_requests.a_commit_that_fails_is_no_success_and_publishes_nothing",
     "idempotency keys": "shared.test_requests.the_same_key_and_body_replay_the_first_answer",
     "policies": "shared.test_requests.policies_open_to_exactly_whom_they_name",
+    "one clock that tests own": (
+        "shared.test_clock.a_clock_that_one_process_advances_is_advanced_for_all_and_stays_so"
+    ),
     "health and metrics": "shared.test_requests.health_answers_and_metrics_are_text",
     "default secrets": "architecture.test_isolation.production_refuses_default_secrets_and_names_the_variable",
     "no secret in a line": "shared.test_logging.only_what_looks_like_a_secret_is_masked",
