@@ -39,7 +39,6 @@ def _studio(tool: str, title: str, description: str, **units: int) -> Announced:
 ANNOUNCED = (
     _studio("video-editor", "Video editor", "Trim, join, crop and caption films.", export_seconds=30),
     _studio("audio-mix", "Audio mix", "Voice and music in balance."),
-    _studio("background", "Background", "Another background behind a picture's subject."),
 )
 
 

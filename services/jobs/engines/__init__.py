@@ -8,6 +8,7 @@ Types are in `protocol`.
 
 from services.jobs.engines import emoji, fonts
 from services.jobs.engines.avatar import engine as avatar
+from services.jobs.engines.background import engine as background
 from services.jobs.engines.collage import engine as collage
 from services.jobs.engines.gif import engine as gif
 from services.jobs.engines.images import engine as images
@@ -37,6 +38,7 @@ TOOLS: dict[str, Tool] = {
         instagram.TOOL,
         thumbnail.TOOL,
         gif.TOOL,
+        background.TOOL,
     )
 }
 

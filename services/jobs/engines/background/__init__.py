@@ -1,0 +1,1 @@
+"""Another background behind what stands before a plain one."""
