@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from services.jobs.engines import TOOLS, InputFile, InvalidInput
 from services.jobs.engines.background.engine import BackgroundOptions
@@ -54,6 +54,15 @@ def test_a_large_picture_keeps_its_size_and_its_edges(run, tmp_path):
     row = alpha[800, 380:420]
     assert (row[0], row[-1]) == (0, 255)
     assert ((row > 0) & (row < 255)).sum() <= 6
+
+
+def test_a_soft_edge_keeps_no_rim_of_the_old_background(run, tmp_path):
+    product(tmp_path / "sharp.png", size=600)
+    with Image.open(tmp_path / "sharp.png") as sharp:
+        sharp.filter(ImageFilter.GaussianBlur(1.5)).save(tmp_path / "in.png")
+    seen = made(run, [InputFile(tmp_path / "in.png")], ground="colour", colour="#000000")
+    # Left of the ring and into its middle: halfway between red and near white, no channel but red may shine.
+    assert seen[300, 130:170, 2].max() < 110
 
 
 def test_a_colour_a_gradient_and_a_picture_come_behind(run, tmp_path):

@@ -13,8 +13,10 @@ from services.jobs.engines.protocol import InvalidInput
 SMALL_SIDE = 384
 # How much of the picture's edge must agree for it to be one background; a subject may be cut off by some of it.
 AGREEING = 0.6
-# Beyond the tolerance a pixel is partly subject over this much distance more, as edges of things are soft.
+# Beyond the tolerance a pixel is partly subject over this much distance more at least, as edges of things are soft.
 SOFTNESS = 24.0
+# A pixel this near to the most distant one beside it is all subject: the noise of a JPEG must not make holes.
+SURELY_SUBJECT = 0.75
 
 Floats = NDArray[np.float32]
 
@@ -32,7 +34,8 @@ def subject_mask(picture: Image.Image, tolerance: float) -> Image.Image:
     if reached.mean() > 0.995:
         raise InvalidInput("There is nothing before the background.", field="input_files")
     distance = _distances(np.asarray(picture, dtype=np.float32), colours)
-    opaque = np.clip((distance - tolerance) / SOFTNESS, 0, 1)
+    ramp = np.maximum(_highest_around(distance) * SURELY_SUBJECT - tolerance, SOFTNESS)
+    opaque = np.clip((distance - tolerance) / ramp, 0, 1)
     near = _grown(reached, picture.size)
     return Image.fromarray((np.where(near, opaque, 1) * 255).astype(np.uint8))
 
@@ -68,6 +71,12 @@ def _distances(pixels: Floats, corners: Floats) -> Floats:
     left = down * (corners[1, 0] - corners[0, 0])
     distances: Floats = np.sqrt(((pixels - top - left) ** 2).sum(axis=2))
     return distances
+
+
+def _highest_around(distance: Floats) -> Floats:
+    """The distance of the subject proper beside each pixel: on a soft edge, old background shines through in part."""
+    levels = Image.fromarray(distance.clip(0, 255).astype(np.uint8))
+    return np.asarray(levels.filter(ImageFilter.MaxFilter(5)), dtype=np.float32)
 
 
 def _reached(subject: NDArray[np.bool_]) -> NDArray[np.bool_]:
