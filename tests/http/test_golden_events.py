@@ -1,6 +1,7 @@
 """Stored messages look like the golden samples: every consumer takes each of them, and twice is as good as once."""
 
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 import pytest
 
@@ -19,6 +20,8 @@ HEARD = {(service.name, entry.event.event_type): entry.event for service in SERV
 DONE, SKIPPED = 1, 3
 # Deliveries leave their traces here by design; everything else is the event's effect.
 PLUMBING = ("inbox", "alembic_version")
+# Samples are of their time, and some of what they tell of is over soon after.
+PUBLISHED_AT = datetime(2026, 11, 23, 14, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -28,19 +31,23 @@ async def running(tmp_path_factory):
         enter = stack.enter_async_context
         accounts = await enter(running_accounts(tmp_path_factory.mktemp("keys")))
         await know_everybody(accounts)
-        yield {
+        services = {
             "accounts": accounts,
             "billing": (await enter(open_shop())).svc,
             "chat": await enter(chat_service()),
             "community": (await enter(open_village())).svc,
             "jobs": await enter(jobs_service()),
         }
+        for service in services.values():
+            service.clock.advance((PUBLISHED_AT - service.clock.now()).total_seconds())
+        yield services
 
 
 async def know_everybody(accounts):
     """The users whom the samples are about: accounts skips what concerns nobody, and would have nothing to do."""
     heard = [event for (name, _), event in HEARD.items() if name == "accounts"]
-    for user_id in {sample["user_id"] for event in heard for sample in samples_of(event) if sample["user_id"]}:
+    named = {sample.get("user_id") for event in heard for sample in samples_of(event)}
+    for user_id in named - {None}:
         await accounts.rows(
             "INSERT INTO users (id, email, email_typed, display_name, handle, status, roles, locale, timezone, version,"
             " created_at, updated_at) VALUES (%(id)s, %(email)s, %(email)s, 'Somebody', %(handle)s, 'active',"
