@@ -44,6 +44,7 @@ async def test_every_mail_reads_well_with_the_facts_its_asker_gives(svc, templat
         "percent": 80,
         "results": 3,
         "first_on": "2026-12-05",
+        "on": "2026-12-05",
         "metric": "images",
     }
     await svc.receive(wish(row["id"], template, **facts))
