@@ -96,8 +96,8 @@ SEED_ITEMS: tuple[SeedItem, ...] = (
     ),
     SeedItem(
         "Which tools are available?",
-        "Reels, avatar, images, voiceover, subtitles, memes, collage, instagram, resize and thumbnail work today. The others "
-        "are in the catalogue and show there as soon as they are available.",
+        "Reels, avatar, images, voiceover, subtitles, memes, collage, instagram, resize, thumbnail, gif and background work "
+        "today. The others are in the catalogue and show there as soon as they are available.",
         "tools",
     ),
     SeedItem(
