@@ -36,7 +36,7 @@ class Suite:
     """A part of the tests with its own time budget in seconds; over it, the suite fails.
 
     One that is not run by default needs more than Python, and is asked for by name. One that `covers` a folder fails
-    when it takes less than 99 of a hundred of that folder's lines and branches.
+    when it takes less than 99.9 of a hundred of that folder's lines and branches.
     """
 
     name: str

@@ -27,9 +27,8 @@ async def follow_session(books: "Books", checkout: Checkout, snapshot: SessionSn
         await keep_invoice(books.session, receipt, payment.user_id, payment, now=books.now)
     if snapshot.payment_status in PAID:
         await _deliver(books, payment, snapshot, receipt)
-    else:
-        # Stripe completes no unpaid session without an intent; were there one, the event would fail for all to see.
-        await _await_money(books, payment, await books.gateway.get_intent(str(payment.stripe_payment_intent_id)))
+    elif payment.stripe_payment_intent_id:
+        await _await_money(books, payment, await books.gateway.get_intent(payment.stripe_payment_intent_id))
 
 
 def _note(payment: Payment, snapshot: SessionSnapshot) -> None:
