@@ -17,6 +17,7 @@ from shared.logging import get_logger
 from shared.runtime import Runtime
 
 POLL_SECONDS = 1.0
+STARTING_SECONDS = 10.0
 UNCHECKED_SECONDS = 60.0
 # The worker waits for Stripe while it holds a transaction, so it has connections of its own.
 WORKER_POOL = 2
@@ -77,7 +78,8 @@ async def open_parts(runtime: Runtime) -> AsyncIterator[BillingParts]:
 
 
 async def _check_subscription(parts: BillingParts) -> None:
-    """Once after the start, as soon as Stripe can be asked; nothing waits for it."""
+    """Once after the start, as soon as Stripe can be asked; nothing waits for it. The local twin starts beside us."""
+    await asyncio.sleep(STARTING_SECONDS)
     while True:
         if await check_subscription(parts.gateway) is not None:
             return
