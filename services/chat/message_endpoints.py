@@ -9,13 +9,14 @@ from services.chat import repository
 from services.chat.parts import ChatParts, Parts
 from services.chat.schemas import Ask, Exchange, GiveFeedback, MessageRead
 from services.chat.speaker import Reader, Speaker, Writer
-from services.chat.streams import SSE_CONTENT, SSE_HEADERS, EventStream, follow, look, position_in, tell_nothing_follows
+from services.chat.streams import SSE_CONTENT, follow, look, position_in, tell_nothing_follows
 from services.chat.usecases import messages
 from services.chat.usecases.messages import Asked, Question
 from shared.database import Read, Write
 from shared.errors import BadRequest
 from shared.pagination import Limit, Page
 from shared.routing import Router, visitor
+from shared.sse import EventStream
 
 router = Router()
 
@@ -66,8 +67,8 @@ async def _begin(parts: ChatParts, speaker: Speaker, asked: Asked, accept: str) 
     if "text/event-stream" not in accept:
         return Response(exchange.model_dump_json(), 202, media_type="application/json")
     if answer_id is None:
-        return EventStream(tell_nothing_follows(exchange), headers=SSE_HEADERS)
-    return EventStream(follow(parts, speaker, answer_id, 0, opening=exchange), headers=SSE_HEADERS)
+        return EventStream(tell_nothing_follows(exchange))
+    return EventStream(follow(parts, speaker, answer_id, 0, opening=exchange))
 
 
 @router.get("/v1/chat/sessions/{session_id}/messages", access=visitor)
@@ -105,7 +106,7 @@ async def resume_stream(
     if is_over and tail and position is not None and 0 < tail.last < position:
         return Response(status_code=204)
     start = MAX_SEQ if is_over and position is None else position or 0
-    return EventStream(follow(parts, speaker, message_id, start), headers=SSE_HEADERS)
+    return EventStream(follow(parts, speaker, message_id, start))
 
 
 @router.post("/v1/chat/messages/{message_id}/stop", access=visitor)

@@ -12,21 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
-from starlette.responses import StreamingResponse
-
 from services.chat import repository
 from services.chat.errors import MessageNotFound
 from services.chat.parts import ChatParts
 from services.chat.schemas import Exchange, MessageRead
 from services.chat.speaker import Speaker
 from services.chat.usecases.handover import ACCEPTED, REQUESTED
+from shared import sse
 
 POLL_SECONDS = 1.0
-PING_SECONDS = 15
 # A reader who does not read holds no more of the log in memory than this.
 DELTAS_AT_ONCE = 50
-SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 SSE_CONTENT = {"text/event-stream": {"schema": {"type": "string"}}}
 _ENDS = {"COMPLETE": "message.completed", "STOPPED": "message.stopped", "FAILED": "message.failed"}
 _HANDED_OVER = {REQUESTED: ("handoff.requested", "WAITING_HUMAN"), ACCEPTED: ("handoff.accepted", "HUMAN")}
@@ -40,10 +36,6 @@ _TAIL = """
         AND (session_id IS NULL OR session_id = %(login)s)) AS revoked
      FROM chat_messages m WHERE m.id = %(id)s
 """
-
-
-class EventStream(StreamingResponse):
-    media_type = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +72,7 @@ async def follow(
     with parts.announcements.reading(message_id) as changed:
         yield b"retry: 2000\n\n"
         if opening:
-            yield event("message.created", message_id, opening.model_dump(mode="json"), n=0)
+            yield _event("message.created", message_id, opening.model_dump(mode="json"), n=0)
         while True:
             changed.clear()
             # A reader who leaves in the middle of a query must not cost the pool its connection.
@@ -96,8 +88,8 @@ async def follow(
                 for ending in await asyncio.shield(_ending(parts, speaker, message_id, tail.last)):
                     yield ending
                 return
-            if time.monotonic() - spoken >= PING_SECONDS:
-                yield b": ping\n\n"
+            if time.monotonic() - spoken >= sse.PING_SECONDS:
+                yield sse.PING
                 spoken = time.monotonic()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), POLL_SECONDS)
@@ -106,14 +98,14 @@ async def follow(
 def _told(message_id: UUID, n: int, text: str, tool: dict[str, Any] | None) -> bytes:
     """One row of the log: what was looked up, or words."""
     if tool is None:
-        return event("message.delta", message_id, {"message_id": str(message_id), "n": n, "text": text}, n=n)
+        return _event("message.delta", message_id, {"message_id": str(message_id), "n": n, "text": text}, n=n)
     facts = {name: value for name, value in tool.items() if name != "event"}
-    return event(tool["event"], message_id, {"message_id": str(message_id), "n": n, **facts}, n=n)
+    return _event(tool["event"], message_id, {"message_id": str(message_id), "n": n, **facts}, n=n)
 
 
 async def tell_nothing_follows(exchange: Exchange) -> AsyncIterator[bytes]:
     """What was said, and that a person will answer it: their words come by the history, not by this stream."""
-    yield event("message.created", exchange.user_message.id, exchange.model_dump(mode="json"))
+    yield _event("message.created", exchange.user_message.id, exchange.model_dump(mode="json"))
 
 
 async def _ending(parts: ChatParts, speaker: Speaker, message_id: UUID, last: int) -> list[bytes]:
@@ -127,19 +119,18 @@ async def _ending(parts: ChatParts, speaker: Speaker, message_id: UUID, last: in
     if message.error_code:
         data["error"] = {"code": message.error_code}
     cited = [
-        event("message.citation", message_id, {"message_id": str(message_id), "index": index, **source})
+        _event("message.citation", message_id, {"message_id": str(message_id), "index": index, **source})
         for index, source in enumerate(data["message"]["citations"])
     ]
     if message.finish_reason in _HANDED_OVER:
         name, mode = _HANDED_OVER[message.finish_reason]
-        cited.append(event(name, message_id, {"session_id": str(message.session_id), "mode": mode}))
-    return [*cited, event(_ENDS[message.status], message_id, data, n=last + 1)]
+        cited.append(_event(name, message_id, {"session_id": str(message.session_id), "mode": mode}))
+    return [*cited, _event(_ENDS[message.status], message_id, data, n=last + 1)]
 
 
-def event(name: str, message_id: UUID, data: dict[str, Any], *, n: int | None = None) -> bytes:
+def _event(name: str, message_id: UUID, data: dict[str, Any], *, n: int | None = None) -> bytes:
     """One event. Only those that move a reader's position carry an id, `<message_id>:<n>`."""
-    mark = b"" if n is None else f"id: {message_id}:{n}\n".encode()
-    return b"%sevent: %s\ndata: %s\n\n" % (mark, name.encode(), orjson.dumps(data))
+    return sse.event(name, data, None if n is None else f"{message_id}:{n}")
 
 
 def position_in(message_id: UUID, last_event_id: str | None) -> int | None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from fastapi import Header
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from services.jobs import repository
 from services.jobs.feed import Watch
@@ -18,13 +17,12 @@ from services.jobs.parts import JobsParts, Parts
 from services.jobs.schemas import JobRead
 from shared.identity import Caller, Principal
 from shared.routing import Router, user
+from shared.sse import PING, PING_SECONDS, EventStream, event
 
 router = Router(tags=["jobs"])
 
-PING_SECONDS = 15
 QUEUE_SECONDS = 2
 PROGRESS_SECONDS = 0.25
-SSE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 SSE: dict[int | str, dict[str, Any]] = {
     200: {"description": "job.snapshot, then what happens.", "content": {"text/event-stream": {}}},
     204: {"description": "Everything has been told; do not come back."},
@@ -32,14 +30,10 @@ SSE: dict[int | str, dict[str, Any]] = {
 LastEventId = Annotated[str | None, Header(max_length=100)]
 
 
-class EventStream(StreamingResponse):
-    media_type = "text/event-stream"
-
-
 @router.get("/v1/jobs/events", access=user(scope="jobs:read"), responses=SSE, response_class=EventStream)
 async def follow_my_jobs(caller: Caller, parts: Parts, last_event_id: LastEventId = None) -> Response:
     """All of the caller's jobs on one connection, for as long as it is open."""
-    return EventStream(_follow(parts, caller, None, last_event_id), headers=SSE_HEADERS)
+    return EventStream(_follow(parts, caller, None, last_event_id))
 
 
 @router.get("/v1/jobs/{job_id:uuid}/events", access=user(scope="jobs:read"), responses=SSE, response_class=EventStream)
@@ -49,7 +43,7 @@ async def follow_job(job_id: UUID, caller: Caller, parts: Parts, last_event_id: 
         job = await repository.get_job(session, caller.user_id, job_id)
     if job.is_over and last_event_id == f"{job.id}:{job.version}":
         return Response(status_code=204)
-    return EventStream(_follow(parts, caller, job_id, last_event_id), headers=SSE_HEADERS)
+    return EventStream(_follow(parts, caller, job_id, last_event_id))
 
 
 async def wait_until_over(parts: JobsParts, caller: Principal, job_id: UUID, seconds: float) -> JobRead | None:
@@ -136,7 +130,7 @@ def _end(job: JobRead) -> bytes:
 def _event(name: str, job: JobRead, more: dict[str, Any], *, version: int | None = None) -> bytes:
     data = {"id": str(job.id), "status": job.status, **more}
     mark = f"{job.id}:{job.version if version is None else version}"
-    return b"id: %s\nevent: %s\ndata: %s\n\n" % (mark.encode(), name.encode(), orjson.dumps(data))
+    return event(name, data, mark)
 
 
 async def _follow(
@@ -155,7 +149,7 @@ async def _follow(
                 spoken = time.monotonic()
             elif time.monotonic() - spoken >= PING_SECONDS:
                 spoken = time.monotonic()
-                yield b": ping\n\n"
+                yield PING
 
 
 def _is_told(story: Story, only: UUID | None) -> bool:

@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import Row
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from services.community import profiles
 from services.community.forum import repository
@@ -29,17 +28,13 @@ from shared.database import Database, Read, Write
 from shared.identity import Caller, Principal
 from shared.pagination import Cursor, Limit, Page, page_of
 from shared.routing import Router
+from shared.sse import PING, PING_SECONDS, EventStream, event
 
 router = Router(tags=["notifications"])
 
-PING_SECONDS = 15
 SSE: dict[int | str, dict[str, Any]] = {
     200: {"description": "notifications.snapshot, then what is new.", "content": {"text/event-stream": {}}}
 }
-
-
-class EventStream(StreamingResponse):
-    media_type = "text/event-stream"
 
 
 @router.get("/v1/notifications", access=MayRead)
@@ -71,8 +66,7 @@ def _notification(row: Row[Any], actors: Mapping[UUID, Known]) -> NotificationRe
 @router.get("/v1/notifications/stream", access=MayRead, responses=SSE, response_class=EventStream)
 async def follow_notifications(caller: Caller, community: InCommunity, parts: Parts) -> Response:
     """What is new, as it happens. Each event carries how many are unseen by then; after a cut, read the list again."""
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventStream(_follow(community.runtime.database, parts, caller), headers=headers)
+    return EventStream(_follow(community.runtime.database, parts, caller))
 
 
 async def _follow(database: Database, parts: CommunityParts, caller: Principal) -> AsyncIterator[bytes]:
@@ -80,17 +74,17 @@ async def _follow(database: Database, parts: CommunityParts, caller: Principal) 
     with parts.watching.watch(caller) as watch:
         yield b"retry: 3000\n\n"
         _, unseen = await asyncio.shield(_news(database, caller.user_id, []))
-        yield _event("notifications.snapshot", {"unseen": unseen})
+        yield event("notifications.snapshot", {"unseen": unseen})
         while not watch.revoked:
             ids = await watch.next(PING_SECONDS)
             if not ids:
-                yield b": ping\n\n"
+                yield PING
                 continue
             # A reader who leaves in the middle of a query must not cost the pool its connection.
             notices, unseen = await asyncio.shield(_news(database, caller.user_id, ids))
             for notice in notices:
                 told = {"notification": notice.model_dump(mode="json"), "unseen": unseen}
-                yield _event("notification.created", told, notice.id)
+                yield event("notification.created", told, str(notice.id))
 
 
 async def _news(database: Database, user_id: UUID, ids: list[UUID]) -> tuple[list[NotificationRead], int]:
@@ -98,11 +92,6 @@ async def _news(database: Database, user_id: UUID, ids: list[UUID]) -> tuple[lis
         rows = await repository.list_notices(session, user_id, ids) if ids else []
         actors = await profiles.find_authors(session, {row.Notification.actor_id for row in rows})
         return [_notification(row, actors) for row in rows], await repository.count_unseen(session, user_id)
-
-
-def _event(name: str, data: dict[str, Any], notice_id: UUID | None = None) -> bytes:
-    mark = b"" if notice_id is None else b"id: %s\n" % str(notice_id).encode()
-    return b"%sevent: %s\ndata: %s\n\n" % (mark, name.encode(), orjson.dumps(data))
 
 
 @router.get("/v1/notifications/count", access=MayRead)
