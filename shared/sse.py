@@ -15,8 +15,8 @@ PING_SECONDS = 15
 class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[bytes]) -> None:
-        super().__init__(events, headers=HEADERS)
+    def __init__(self, events: AsyncIterator[bytes], status_code: int = 200) -> None:
+        super().__init__(events, status_code=status_code, headers=HEADERS)
 
 
 def event(name: str, data: Any, mark: str | None = None) -> bytes:
