@@ -15,7 +15,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.executable).parent
 STANDINS = Path(__file__).parent / "standins"
-BASE = "docker.io/library/python:3.11-slim-bookworm"
+# A plain Debian under the name of each official image that something is built from, with what that image adds to it.
+BASES = {
+    "bookworm": ("docker.io/library/python:3.11-slim-bookworm", "python3,python3-venv,ca-certificates,wget"),
+    "trixie": ("docker.io/library/debian:trixie-slim", "ca-certificates"),
+}
 TAGS = {"postgres": "postgres:18", "rabbitmq": "rabbitmq:4.2", "caddy": "caddy:2.11"}
 # In a container of a machine's own, limits can't be raised, and crun wants one kind of cgroups only.
 CONTAINERS = """
@@ -63,7 +67,8 @@ class Engine:
         (self.folder / "containers.conf").write_text(CONTAINERS)
         (self.folder / "registries.conf").write_text(REGISTRIES)
         (self.folder / "storage.conf").write_text(STORAGE.format(folder=self.folder))
-        self._import_base()
+        for release, (tag, packages) in BASES.items():
+            self._import_base(release, tag, packages)
         for name, tag in TAGS.items():
             context = self._context(name)
             self.run(
@@ -83,23 +88,19 @@ class Engine:
         own = ("unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child")
         return self.run(*own, "bash", script, seconds=seconds)
 
-    def _import_base(self) -> None:
-        system = self.folder / "debian"
-        if not (system / "usr/bin/python").exists():
+    def _import_base(self, release: str, tag: str, packages: str) -> None:
+        system = self.folder / release
+        if not (system / "made").exists():
             shutil.rmtree(system, ignore_errors=True)
-            self.run(
-                "debootstrap",
-                "--variant=minbase",
-                "--include=python3,python3-venv,ca-certificates,wget",
-                "bookworm",
-                system,
-            )
+            self.run("debootstrap", "--variant=minbase", f"--include={packages}", release, system)
             # Packages come from where this machine gets its own.
             for path in ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
                 if Path(path).exists():
                     shutil.copy(path, system / path.lstrip("/"))
-            (system / "usr/bin/python").symlink_to("python3")
-        self.run("bash", "-c", f"tar -C '{system}' -c . | podman import -q - {BASE}")
+            if (system / "usr/bin/python3").exists():
+                (system / "usr/bin/python").symlink_to("python3")
+            (system / "made").touch()
+        self.run("bash", "-c", f"tar -C '{system}' -c . | podman import -q - {tag}")
 
     def _context(self, name: str) -> Path:
         context = self.folder / name

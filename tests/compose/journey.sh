@@ -20,6 +20,7 @@ compose up -d --no-build --wait --wait-timeout 240
 ./atelier demo --operator "$TOOLS/docker-compose run --rm -T operator"
 "$TOOLS/docker-compose" run --rm -T operator bus lag
 
+podman exec atelier-rabbitmq-1 rabbitmqctl version | grep -q '^4\.'
 in_postgres billing billing
 if in_postgres billing accounts; then echo "billing can read accounts"; exit 1; fi
 for each in accounts billing chat jobs community runner front; do
