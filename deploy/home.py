@@ -76,6 +76,7 @@ class Home:
             "ATELIER_SIGNING_SECRET": self.secret("signing"),
             "ACCOUNTS_KEYS_FOLDER": str(self.keys),
             "ACCOUNTS_FINGERPRINT_SECRET": self.secret("fingerprint"),
+            "ACCOUNTS_FACTOR_SECRET": self.secret("factors"),
             "IDENTITY_JWKS": str(self.keys / "jwks.json"),
             "STORAGE_URL": str(self.folder / "files"),
             "STRIPE_WEBHOOK_SECRET": f"whsec_{self.secret('stripe_webhook')}",

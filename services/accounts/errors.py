@@ -36,6 +36,36 @@ class PasswordRefused(Unprocessable):
         super().__init__(detail, errors=[{"field": field, "code": reason, "detail": detail}])
 
 
+class LoginExpired(Unauthorized):
+    """The same for a login that never began."""
+
+    code, title = "login_expired", "Log in again: this login took too long or too many tries"
+
+
+class CodeRejected(Unauthorized):
+    code, title = "code_rejected", "The code is not right, or was used already"
+
+
+class SecondFactorRequired(Forbidden):
+    code, title = "second_factor_required", "Log in with your second factor to do this"
+
+
+class NoSecondFactor(Conflict):
+    code, title = "no_second_factor", "Add a second factor first"
+
+
+class FactorConfirmed(Conflict):
+    code, title = "factor_confirmed", "This factor is in use already"
+
+
+class TooManyFactors(Conflict):
+    code, title = "too_many_factors", "Remove a factor before you add another"
+
+
+class FactorNotFound(NotFound):
+    code, title = "factor_not_found", "There is no such factor"
+
+
 class HandleTaken(Conflict):
     code, title = "handle_taken", "Somebody else has this handle"
 

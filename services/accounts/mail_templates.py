@@ -50,6 +50,25 @@ TEMPLATES: Mapping[str, Template] = {
         "If this was not you, choose a new password at once from the login page:\n\n{link}",
         page="/",
     ),
+    "second_factor_added": Template(
+        "A second factor protects your account",
+        "Hello {name},\n\nfrom now on a login needs your password and a code of the authenticator app that you have"
+        " just added. Your other devices were signed out. Keep the recovery codes where you find them without your"
+        " phone.\n\nIf this was not you, choose a new password at once and write to us:\n\n{link}",
+        page="/",
+    ),
+    "second_factor_removed": Template(
+        "A second factor was removed from your account",
+        "Hello {name},\n\nan authenticator app was removed from your account; its codes no longer work.\n\n"
+        "If this was not you, choose a new password at once and write to us:\n\n{link}",
+        page="/",
+    ),
+    "recovery_code_used": Template(
+        "A recovery code was used",
+        "Hello {name},\n\nsomebody logged in to your account with a recovery code; {left} of them are left.\n\n"
+        "If this was not you, choose a new password at once and make new codes:\n\n{link}",
+        page="/",
+    ),
     "deletion_requested": Template(
         "Your account will be deleted",
         "Hello {name},\n\nas you asked, your account will be deleted on {on}. Until then you can change your mind: log"

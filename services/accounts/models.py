@@ -137,6 +137,53 @@ class KnownDevice(Base):
     last_seen_at: Mapped[datetime]
 
 
+class UserFactor(Base):
+    """An authenticator app. It counts from `confirmed_at`; `last_step` is the newest step whose code was used."""
+
+    __tablename__ = "user_factors"
+    __table_args__ = (
+        CheckConstraint("kind IN ('totp')", name="kind"),
+        Index("user_factors_user_id_idx", "user_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = _user_key()
+    kind: Mapped[str]
+    name: Mapped[str]
+    secret: Mapped[bytes] = mapped_column(comment="the seed, encrypted with ACCOUNTS_FACTOR_SECRET")
+    last_step: Mapped[int] = mapped_column(BigInteger)
+    confirmed_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class RecoveryCode(Base):
+    """What lets a user in who lost their authenticator app, once. Only its SHA-256 is stored."""
+
+    __tablename__ = "recovery_codes"
+
+    user_id: Mapped[UUID] = _user_key(primary_key=True)
+    code_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class LoginChallenge(Base):
+    """A login whose password was right and whose second factor is still to come, for minutes and a few tries."""
+
+    __tablename__ = "login_challenges"
+    __table_args__ = (
+        Index("login_challenges_user_id_idx", "user_id"),
+        Index("login_challenges_expires_at_idx", "expires_at"),
+    )
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = _user_key()
+    password_hash: Mapped[str] = mapped_column(comment="the one that was right; the login is void once it changes")
+    tries: Mapped[int] = mapped_column(SmallInteger)
+    expires_at: Mapped[datetime]
+
+
 class ApiKey(Base):
     """A key for programs. Its secret has 190 random bits, so a plain SHA-256 is enough.
 

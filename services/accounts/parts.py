@@ -11,6 +11,7 @@ from services.accounts.credentials import Credentials
 from services.accounts.hashing import Hasher
 from services.accounts.key_use import KeyUse
 from services.accounts.revocation import listen_for_revocations
+from services.accounts.second_factors import Seeds
 from services.accounts.settings import AccountsSettings
 from services.accounts.signing_keys import SigningKeys
 from shared.runtime import Runtime
@@ -21,6 +22,7 @@ class Parts:
     settings: AccountsSettings
     hasher: Hasher
     keys: SigningKeys
+    seeds: Seeds
     principals: Budgets
     bad_credentials: Budgets
     credentials: Credentials = field(default_factory=Credentials)
@@ -36,6 +38,7 @@ async def open_parts(runtime: Runtime) -> AsyncIterator[Parts]:
         settings=settings,
         hasher=Hasher(settings),
         keys=SigningKeys(settings.keys_path),
+        seeds=Seeds(settings.factor_secrets),
         principals=Budgets(burst=settings.burst, per_second=settings.principal_per_second),
         bad_credentials=Budgets(burst=refused, per_second=refused / 60),
     )

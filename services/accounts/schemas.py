@@ -79,6 +79,10 @@ Handle = Annotated[
 ]
 ReferralCode = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64, pattern=r"^[A-Za-z0-9_-]*$")]
 MailToken = Annotated[str, Field(min_length=1, max_length=200)]
+# Six digits, or a recovery code as it was shown, spaced as its owner likes.
+Code = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=6, max_length=80, pattern=r"^[0-9A-Za-z -]+$")
+]
 KeyName = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_one_line)]
 Scopes = Annotated[list[str], Field(min_length=1, max_length=len(SCOPES)), AfterValidator(_known_scopes)]
 Reason = Annotated[str, Field(max_length=200), AfterValidator(_no_zero)]
@@ -102,6 +106,20 @@ class TokenBody(BaseModel):
 class LoginBody(BaseModel):
     email: Email
     password: Password
+
+
+class SecondFactorBody(BaseModel):
+    login_token: MailToken
+    code: Code
+
+
+class CodeBody(BaseModel):
+    code: Code
+
+
+class FactorBody(BaseModel):
+    kind: Literal["totp"] = "totp"
+    name: KeyName = "Authenticator app"
 
 
 class PasswordBody(BaseModel):
@@ -198,6 +216,49 @@ class LoginRead(BaseModel):
     session_token: str
     user: UserRead
     expires_at: datetime
+
+
+class SecondFactorNeeded(BaseModel):
+    """The password was right; `POST /v1/auth/login/2fa` finishes the login within five minutes and five tries."""
+
+    status: Literal["second_factor"] = "second_factor"
+    login_token: str
+
+
+class FactorRead(_Read):
+    """It protects the account from `confirmed_at` on."""
+
+    id: UUID
+    kind: Literal["totp"]
+    name: str
+    created_at: datetime
+    confirmed_at: datetime | None
+    last_used_at: datetime | None
+
+
+class FactorShown(FactorRead):
+    """What the authenticator app needs, shown this once: `otpauth_uri` as a QR code or `secret` typed in."""
+
+    secret: str
+    otpauth_uri: str
+
+
+class FactorProved(FactorRead):
+    """`recovery_codes` are there with the first factor, and shown this once."""
+
+    recovery_codes: list[str]
+
+
+class Factors(BaseModel):
+    items: list[FactorRead]
+    recovery_codes_left: int
+    next_cursor: None = None
+
+
+class RecoveryCodes(BaseModel):
+    """Each lets its owner in once without the authenticator app. Shown this once."""
+
+    codes: list[str]
 
 
 class SessionRead(_Read):

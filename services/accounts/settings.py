@@ -19,6 +19,7 @@ LimitName = Literal[
     "mail_account",
     "mail_network",
     "token_network",
+    "code_account",
 ]
 
 MINUTES, HOURS = 60, 3600
@@ -33,6 +34,7 @@ PRODUCTION_LIMITS: dict[LimitName, Rule] = {
     "mail_account": Rule(3, HOURS),
     "mail_network": Rule(20, HOURS),
     "token_network": Rule(60, 15 * MINUTES),
+    "code_account": Rule(10, 15 * MINUTES),
 }
 # One machine plays all the users of a local installation, so its limits only stop runaway loops.
 LOCAL_LIMIT = 1000
@@ -50,6 +52,8 @@ class AccountsSettings(Settings):
     keys_folder: Annotated[str, NEEDED_IN_PRODUCTION] = ""
     key_rotation_days: int = Field(30, ge=1)
     fingerprint_secret: Annotated[str, SECRET] = LOCAL_DEFAULT
+    # Several, parted by commas, while one is replaced: the first encrypts, each of them decrypts.
+    factor_secret: Annotated[str, SECRET] = LOCAL_DEFAULT
 
     argon2_memory_kib: int = Field(19456, ge=8)
     argon2_time_cost: int = Field(2, ge=1)
@@ -60,6 +64,7 @@ class AccountsSettings(Settings):
     session_absolute_days: int = 90
     verify_minutes: int = 60
     reset_minutes: int = 30
+    login_minutes: int = Field(5, ge=1)
     unverified_hours: int = 48
     key_overlap_hours: int = 24
     deletion_grace_days: int = Field(7, ge=0)
@@ -80,6 +85,10 @@ class AccountsSettings(Settings):
     principal_per_second: float = 50
     bad_credentials_per_minute: int = Field(0, ge=0)
     trusted_origins: str = Field("", validation_alias=AliasChoices("CORS_ORIGINS"))
+
+    @property
+    def factor_secrets(self) -> list[str]:
+        return [secret.strip() for secret in self.factor_secret.split(",") if secret.strip()]
 
     @property
     def keys_path(self) -> Path:

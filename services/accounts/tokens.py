@@ -24,6 +24,10 @@ def new_mail_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def new_login_token() -> str:
+    return secrets.token_urlsafe(32)
+
+
 def new_device_token() -> str:
     return secrets.token_urlsafe(32)
 

@@ -19,14 +19,13 @@ GET /v1/me/usage  GET /v1/me/usage/history  GET /v1/users/{handle}  GET /.well-k
 GET /v1/admin/accounts/users  GET /v1/admin/accounts/users/{user_id}  PATCH /v1/admin/accounts/users/{user_id}
 POST /v1/admin/accounts/users/{user_id}/disable  POST /v1/admin/accounts/users/{user_id}/enable
 POST /v1/admin/accounts/users/{user_id}/revoke-sessions
+POST /v1/auth/login/2fa  GET /v1/me/factors  POST /v1/me/factors  POST /v1/me/factors/{factor_id}/confirm
+DELETE /v1/me/factors/{factor_id}  POST /v1/me/recovery-codes
 DELETE /v1/me  GET /v1/me/deletion  POST /v1/me/deletion/cancel
 """
 LATER = [
-    ("POST", "/v1/auth/login/2fa"),
     ("GET", "/v1/auth/oauth/github/start"),
     ("POST", "/v1/me/email"),
-    ("GET", "/v1/me/factors"),
-    ("POST", "/v1/me/recovery-codes"),
     ("GET", "/v1/me/audit"),
     ("GET", "/v1/me/export"),
     ("DELETE", "/v1/me/identities/github"),

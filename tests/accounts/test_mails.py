@@ -43,6 +43,7 @@ async def test_every_mail_reads_well_with_the_facts_its_asker_gives(svc, templat
         "tool": "memes",
         "percent": 80,
         "results": 3,
+        "left": 9,
         "first_on": "2026-12-05",
         "on": "2026-12-05",
         "metric": "images",

@@ -39,6 +39,7 @@ def objects(owner):
     comment = owner.post(f"/v1/forum/topics/{topic['id']}/comments", {"content": "This."}, expect=201)
     return {
         "key": owner.post("/v1/me/api-keys", {"name": "key", "scopes": ["jobs:read"]}, expect=201)["id"],
+        "factor": owner.post("/v1/me/factors", {}, expect=201)["id"],
         "login": owner.get("/v1/me/sessions")["items"][0]["id"],
         "checkout": checkout["checkout_id"],
         "payment": payment["id"],

@@ -13,6 +13,12 @@ POST 202 /v1/auth/verify/resend
 POST 200 /v1/auth/login
 POST 204 /v1/auth/logout
 POST 204 /v1/auth/reauth
+POST 200 /v1/auth/login/2fa
+GET 200 /v1/me/factors
+POST 201 /v1/me/factors
+POST 200 /v1/me/factors/{}/confirm
+DELETE 204 /v1/me/factors/{}
+POST 201 /v1/me/recovery-codes
 POST 202 /v1/auth/password/forgot
 POST 204 /v1/auth/password/reset
 GET 200 /.well-known/jwks.json

@@ -20,6 +20,7 @@ ROUTES = sorted(
 # Whose it is decides what a stranger is told; anonymous callers are asked to log in before anything else is looked at.
 MINE = {
     "/v1/me/api-keys/{key_id}": "key",
+    "/v1/me/factors/{factor_id}": "factor",
     "/v1/me/sessions/{session_id}": "login",
     "/v1/billing/checkout/{checkout_id}": "checkout",
     "/v1/billing/payments/{payment_id}": "payment",
@@ -38,6 +39,7 @@ STAFF_ACTS = {"lock", "unlock", "pin", "unpin", "move", "takeover", "reply", "re
 # Public by their nature, or opened by a signature instead of a caller.
 OPEN = ("/r/{code}", "/v1/faq/", "/v1/users/{handle}", "/v1/files/{key}", "/v1/forum/c/", "/v1/forum/t/")
 BODIES = {
+    ("/v1/me/factors/{factor_id}/confirm", "post"): {"code": "123456"},
     ("/v1/me/api-keys/{key_id}", "patch"): {"name": "mine now"},
     ("/v1/chat/sessions/{session_id}", "patch"): {"title": "mine now"},
     ("/v1/chat/sessions/{session_id}/messages", "post"): {"client_message_id": "1", "content": "Hello"},

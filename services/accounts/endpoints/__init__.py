@@ -5,6 +5,7 @@ from services.accounts.endpoints import (
     api_keys,
     authentication,
     deletion,
+    factors,
     profile,
     sessions,
     usage,
@@ -13,5 +14,5 @@ from services.accounts.endpoints import (
 from shared.routing import Router
 
 router = Router()
-for part in (authentication, profile, deletion, sessions, api_keys, usage, admin, verification):
+for part in (authentication, profile, deletion, sessions, factors, api_keys, usage, admin, verification):
     router.include(part.router)

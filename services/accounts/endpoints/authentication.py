@@ -1,6 +1,7 @@
 """Signing up, confirming, logging in and out, and forgotten passwords. No answer tells whether an address is known."""
 
 import re
+import time
 from typing import Annotated
 
 from fastapi import Cookie, Response
@@ -25,12 +26,15 @@ from services.accounts.schemas import (
     LoginRead,
     PasswordBody,
     ResetBody,
+    SecondFactorBody,
+    SecondFactorNeeded,
     SignupBody,
     TokenBody,
     UserRead,
 )
 from services.accounts.settings import AccountsSettings
 from services.accounts.tokens import digest, new_device_token
+from services.accounts.usecases.passwords import Checked
 from services.accounts.usecases.sessions import Device
 from services.accounts.verification import expired_cookie
 from shared.errors import Forbidden
@@ -128,13 +132,41 @@ async def _hash_for_owner(accounts: Accounts, body: ResetBody) -> str:
 
 
 @router.post("/v1/auth/login", access=public)
-async def log_in(body: LoginBody, accounts: InAccounts, origin: From, response: Response) -> LoginRead:
+async def log_in(
+    body: LoginBody, accounts: InAccounts, origin: From, response: Response
+) -> LoginRead | SecondFactorNeeded:
+    """With a second factor the password opens nothing yet: its code follows at `/v1/auth/login/2fa`."""
     email = normalised(body.email)
     await _limit_login(accounts, origin, email)
     checked = await usecases.check_login(accounts.runtime.database, accounts.parts.hasher, email, body.password)
+    return await _open_session(accounts, origin, checked, response)
+
+
+@router.post("/v1/auth/login/2fa", access=public)
+async def log_in_with_code(
+    body: SecondFactorBody, accounts: InAccounts, origin: From, response: Response
+) -> LoginRead | SecondFactorNeeded:
+    """A code of the authenticator app or a recovery code; each works once, and a login bears five tries."""
+    await accounts.limit(SLOW_DOWN, token_network=origin.network)
+    database, now = accounts.runtime.database, accounts.now
+    await usecases.count_try(database, body.login_token, now)
+    async with database.write() as session:
+        checked = await usecases.pass_challenge(
+            session, body.login_token, body.code, seeds=accounts.parts.seeds, moment=time.time(), now=now
+        )
+    return await _open_session(accounts, origin, checked, response, proved_factor=True)
+
+
+async def _open_session(
+    accounts: Accounts, origin: Origin, checked: Checked, response: Response, *, proved_factor: bool = False
+) -> LoginRead | SecondFactorNeeded:
     device = Device(origin.device.ip, origin.device.user_agent, origin.device.token or new_device_token())
     database, settings, now = accounts.runtime.database, accounts.settings, accounts.now
-    opened = await usecases.open_session(database, checked, device, now=now, settings=settings)
+    opened = await usecases.open_session(
+        database, checked, device, now=now, settings=settings, proved_factor=proved_factor
+    )
+    if isinstance(opened, usecases.Challenge):
+        return SecondFactorNeeded(login_token=opened.token)
     _set_cookies(response, settings, opened, device)
     user = UserRead.model_validate(opened.user)
     return LoginRead(session_token=opened.token, user=user, expires_at=opened.expires_at)

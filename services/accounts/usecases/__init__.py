@@ -8,8 +8,19 @@ from services.accounts.usecases.administration import (
     revoke_all_sessions,
 )
 from services.accounts.usecases.api_keys import KeyRequest, create_key, revoke_key, rotate_key, update_key
+from services.accounts.usecases.challenges import count_try, pass_challenge
 from services.accounts.usecases.customers import bind_stripe_customer
 from services.accounts.usecases.deletion import cancel_deletion, get_deletion, request_deletion
+from services.accounts.usecases.factors import (
+    Holder,
+    add_factor,
+    confirm_factor,
+    count_recovery_codes,
+    list_factors,
+    remove_all_factors,
+    remove_factor,
+    renew_recovery_codes,
+)
 from services.accounts.usecases.mailing import begin_mail, find_recipient, finish_mail
 from services.accounts.usecases.passwords import change_password, check_login, check_own_password, request_reset
 from services.accounts.usecases.profiles import ProfileChange, update_profile
@@ -17,6 +28,7 @@ from services.accounts.usecases.registration import SignUp, resend_verification,
 from services.accounts.usecases.resets import reset_password
 from services.accounts.usecases.retention import prune
 from services.accounts.usecases.sessions import (
+    Challenge,
     Device,
     Opened,
     open_session,
@@ -34,11 +46,14 @@ from services.accounts.usecases.usage import (
 )
 
 __all__ = [
+    "Challenge",
     "Device",
+    "Holder",
     "KeyRequest",
     "Opened",
     "ProfileChange",
     "SignUp",
+    "add_factor",
     "begin_mail",
     "bind_stripe_customer",
     "cancel_deletion",
@@ -46,6 +61,9 @@ __all__ = [
     "change_roles",
     "check_login",
     "check_own_password",
+    "confirm_factor",
+    "count_recovery_codes",
+    "count_try",
     "create_admin",
     "create_key",
     "disable_user",
@@ -53,7 +71,9 @@ __all__ = [
     "find_recipient",
     "finish_mail",
     "get_deletion",
+    "list_factors",
     "open_session",
+    "pass_challenge",
     "project_plan",
     "project_subscription",
     "prune",
@@ -63,6 +83,9 @@ __all__ = [
     "read_usage_of_month",
     "reauthenticate",
     "record_usage",
+    "remove_all_factors",
+    "remove_factor",
+    "renew_recovery_codes",
     "request_deletion",
     "request_reset",
     "resend_verification",

@@ -66,7 +66,9 @@ async def change_password(session: WriteSession, checked: Checked, new_hash: str
 
 
 async def set_password(session: WriteSession, user: User, new_hash: str, *, now: datetime) -> None:
-    """A new password for a locked user: links to reset the old one die, and the owner hears of it."""
+    """A new password for a locked user: links to reset the old one die, and the owner hears of it.
+
+    Logins that wait for their second factor die too, since they remember the hash that was right."""
     user.password_hash = new_hash
     user.password_changed_at = user.updated_at = now
     await session.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user.id, OneTimeToken.purpose == "reset"))

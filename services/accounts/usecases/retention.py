@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, text
 
-from services.accounts.models import Mail, OneTimeToken, UsageEvent, User, UserSession
+from services.accounts.models import LoginChallenge, Mail, OneTimeToken, UsageEvent, User, UserSession
 from services.accounts.settings import AccountsSettings
 from shared.database import WriteSession
 
@@ -22,6 +22,7 @@ async def prune(session: WriteSession, *, now: datetime, settings: AccountsSetti
     unverified_since = now - timedelta(hours=settings.unverified_hours)
     for stale in (
         delete(OneTimeToken).where(OneTimeToken.expires_at <= now),
+        delete(LoginChallenge).where(LoginChallenge.expires_at <= now),
         delete(UserSession).where(UserSession.expires_at < long_ended),
         delete(UserSession).where(UserSession.revoked_at < long_ended),
         delete(User).where(User.email_verified_at.is_(None), User.created_at < unverified_since),

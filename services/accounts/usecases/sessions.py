@@ -13,7 +13,7 @@ from services.accounts.errors import CredentialsRejected, SessionNotFound
 from services.accounts.models import User, UserSession
 from services.accounts.revocation import forget_credentials
 from services.accounts.settings import AccountsSettings
-from services.accounts.tokens import digest, new_session_token
+from services.accounts.tokens import digest, new_login_token, new_session_token
 from services.accounts.usecases.passwords import Checked
 from shared.contracts.accounts import SessionRevoked
 from shared.database import Database, WriteSession
@@ -25,19 +25,29 @@ LONGEST_USER_AGENT = 512
 # The lock makes a login and whatever closes the account or changes the password come one after the other.
 _OPEN = """
     WITH owner AS (
-        SELECT *, email_verified_at IS NOT NULL AS email_verified FROM users
+        SELECT *, email_verified_at IS NOT NULL AS email_verified,
+               NOT %(proved)s AND EXISTS (
+                   SELECT FROM user_factors f WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL
+               ) AS needs_factor
+          FROM users
          WHERE id = %(user_id)s AND status = 'active' AND password_hash = %(stored_hash)s FOR NO KEY UPDATE
     ), renewed AS (
         UPDATE users SET password_hash = %(renewed_hash)s
          WHERE id IN (SELECT id FROM owner) AND %(renewed_hash)s::text IS NOT NULL
+    ), challenged AS (
+        INSERT INTO login_challenges (token_hash, user_id, password_hash, tries, expires_at)
+        SELECT %(challenge)s, id, COALESCE(%(renewed_hash)s, password_hash), 0, %(challenge_until)s
+          FROM owner WHERE needs_factor
     ), opened AS (
         INSERT INTO user_sessions (id, user_id, token, created_at, last_seen_at, idle_expires_at, expires_at,
                                    ip, user_agent, device_label, aal, auth_time)
         SELECT %(session_id)s, id, %(token)s, %(now)s, %(now)s, %(idle_expires_at)s, %(expires_at)s,
-               %(ip)s::inet, %(user_agent)s, %(device_label)s, 1, %(now)s FROM owner
+               %(ip)s::inet, %(user_agent)s, %(device_label)s, CASE WHEN %(proved)s THEN 2 ELSE 1 END, %(now)s
+          FROM owner WHERE NOT needs_factor
     ), device AS (
         INSERT INTO known_devices (user_id, device_hash, first_seen_at, last_seen_at)
-        SELECT id, %(device_hash)s, %(now)s, %(now)s FROM owner WHERE %(device_hash)s::bytea IS NOT NULL
+        SELECT id, %(device_hash)s, %(now)s, %(now)s
+          FROM owner WHERE NOT needs_factor AND %(device_hash)s::bytea IS NOT NULL
         ON CONFLICT (user_id, device_hash) DO UPDATE SET last_seen_at = EXCLUDED.last_seen_at
     )
     SELECT * FROM owner
@@ -62,14 +72,30 @@ class Opened:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The password was right; `token` and a code of the second factor finish the login."""
+
+    token: str
+
+
 async def open_session(
-    database: Database, checked: Checked, device: Device, *, now: datetime, settings: AccountsSettings
-) -> Opened:
+    database: Database,
+    checked: Checked,
+    device: Device,
+    *,
+    now: datetime,
+    settings: AccountsSettings,
+    proved_factor: bool = False,
+) -> Opened | Challenge:
     """Sign in whoever passed the password check, in one statement: logins come in bursts, and the hash should be all
     that they cost. Raises CredentialsRejected when the account closed or the password changed since the check."""
-    token = new_session_token()
+    token, challenge = new_session_token(), new_login_token()
     expires_at = now + timedelta(days=settings.session_absolute_days)
     values = {
+        "proved": proved_factor,
+        "challenge": digest(challenge),
+        "challenge_until": now + timedelta(minutes=settings.login_minutes),
         "user_id": checked.user_id,
         "stored_hash": checked.stored_hash,
         "renewed_hash": checked.renewed_hash,
@@ -87,7 +113,7 @@ async def open_session(
         user = await (await connection.execute(_OPEN, values)).fetchone()
     if user is None:
         raise CredentialsRejected
-    return Opened(token, user, expires_at)
+    return Challenge(challenge) if user["needs_factor"] else Opened(token, user, expires_at)
 
 
 async def reauthenticate(session: WriteSession, checked: Checked, session_id: UUID, *, now: datetime) -> None:
