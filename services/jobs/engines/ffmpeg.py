@@ -5,17 +5,22 @@ into files with names of our own.
 """
 
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import IO
+
+from services.jobs.engines.protocol import InvalidInput
 
 # For an H.264 film that every player opens and that plays while it is loaded.
 H264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-pix_fmt", "yuv420p", "-movflags", "+faststart")
 AAC = ("-c:a", "aac", "-b:a", "160k", "-ar", "48000")
 _QUIET = ("-nostdin", "-hide_banner", "-v", "error", "-nostats", "-y", "-filter_threads", "2")
 _NO_TRACE = ("-map_metadata", "-1", "-map_chapters", "-1", "-threads", "2")
+# How it ends when most of what it decoded was broken (`-max_error_rate`), and when nothing could be read at all
+# (AVERROR_INVALIDDATA, of which the system keeps the last byte).
+_UNDECODABLE = {69, 183}
 
 
 class FfmpegFailed(RuntimeError):
@@ -30,16 +35,35 @@ def source(path: Path, demuxer: str) -> list[str]:
 def run(
     arguments: Sequence[str], folder: Path, *, seconds: float = 0, done: Callable[[float], None] = lambda _share: None
 ) -> None:
-    """Run to the end in `folder`. `done` is told the share of `seconds` of output that is made. Raises FfmpegFailed."""
+    """Run to the end in `folder`. `done` is told the share of `seconds` of output that is made.
+
+    Raises InvalidInput for an input that is damaged behind where the probe looked, FfmpegFailed for anything else. When
+    `done` raises, ffmpeg is killed first: it would else be waited for.
+    """
     command = [program(), *_QUIET, "-progress", "pipe:1", *arguments[:-1], *_NO_TRACE, arguments[-1]]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
         assert process.stdout is not None
-        for line in process.stdout:
-            name, _, value = line.strip().partition("=")
-            if name == "out_time_us" and value.isdigit() and seconds:
-                done(min(1.0, int(value) / 1_000_000 / seconds))
-    if process.returncode:
-        raise FfmpegFailed(f"ffmpeg ended with {process.returncode}")
+        try:
+            for share in _shares(process.stdout, seconds):
+                done(share)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode in _UNDECODABLE:
+        raise InvalidInput("The file is damaged.", "UNSUPPORTED_MEDIA", field="input_files")
+    _refuse_failure(process.returncode)
+
+
+def _shares(reported: Iterable[str], seconds: float) -> Iterator[float]:
+    for line in reported:
+        name, _, value = line.strip().partition("=")
+        if name == "out_time_us" and value.isdigit() and seconds:
+            yield min(1.0, int(value) / 1_000_000 / seconds)
+
+
+def _refuse_failure(code: int) -> None:
+    if code:
+        raise FfmpegFailed(f"ffmpeg ended with {code}")
 
 
 @contextmanager
@@ -55,8 +79,7 @@ def fed(arguments: Sequence[str], folder: Path) -> Iterator[IO[bytes]]:
         except BaseException:
             process.kill()
             raise
-    if process.returncode:
-        raise FfmpegFailed(f"ffmpeg ended with {process.returncode}")
+    _refuse_failure(process.returncode)
 
 
 @cache
