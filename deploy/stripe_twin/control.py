@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from deploy.stripe_twin import checkout, disputes, due, notices, outbound, portal, refunds
+from deploy.stripe_twin import checkout, disputes, due, fraud_warnings, notices, outbound, portal, refunds
 from deploy.stripe_twin.account import Account, Body
 from deploy.stripe_twin.books import Books
 from deploy.stripe_twin.errors import StripeError, invalid, no_such
@@ -131,10 +131,12 @@ class Controls:
         return JSONResponse(command.model_dump())
 
     async def payment(self, request: Request) -> Response:
-        """Dispute a payment, decide the dispute, or let a delayed payment come or bounce before its day."""
+        """Suspect or dispute a payment, decide the dispute, or let a delayed payment come or bounce before its day."""
         intent_id, name = request.path_params["payment_intent"], request.path_params["action"]
 
         async def action(account: Account) -> Body:
+            if name == "fraud_warning":
+                return await fraud_warnings.warn(account, intent_id)
             if name == "dispute":
                 return await disputes.open_dispute(account, intent_id)
             if name in ("dispute_win", "dispute_lose"):

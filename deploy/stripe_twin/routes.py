@@ -1,7 +1,7 @@
 """The API that the twin serves: every path, its handler, the SDK's type of its parameters, and what is simulated."""
 
 import stripe.params as p
-from stripe.params import billing_portal
+from stripe.params import billing_portal, radar
 from stripe.params import checkout as checkout_params
 
 from deploy.stripe_twin import (
@@ -9,6 +9,7 @@ from deploy.stripe_twin import (
     checkout,
     customers,
     disputes,
+    fraud_warnings,
     invoice_calls,
     notices,
     payments,
@@ -246,6 +247,19 @@ ROUTES = [
     Route("GET", "/v1/disputes/{id}", disputes.get_dispute, p.DisputeRetrieveParams),
     Route("POST", "/v1/disputes/{id}", disputes.update_dispute, p.DisputeUpdateParams, "evidence metadata submit"),
     Route("POST", "/v1/disputes/{id}/close", disputes.concede_dispute, p.DisputeCloseParams),
+    Route(
+        "GET",
+        "/v1/radar/early_fraud_warnings",
+        fraud_warnings.list_warnings,
+        radar.EarlyFraudWarningListParams,
+        f"charge payment_intent {PAGE}",
+    ),
+    Route(
+        "GET",
+        "/v1/radar/early_fraud_warnings/{id}",
+        fraud_warnings.get_warning,
+        radar.EarlyFraudWarningRetrieveParams,
+    ),
     Route(
         "POST",
         "/v1/billing_portal/sessions",

@@ -59,16 +59,24 @@ class Customer(Dated, Base):
     referral_id: Mapped[UUID | None]
     reconciled_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]
+    bindings: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class Price(Base):
-    """A price of ours as Stripe knows it, remembered per mode so that it is looked up once."""
+    """A price of ours as Stripe knows it, remembered per mode so that it is looked up once.
+
+    One that is sold no more stays: those who pay by it are known by it.
+    """
 
     __tablename__ = "prices"
+    __table_args__ = (
+        Index("prices_current_key", "lookup_key", "livemode", unique=True, postgresql_where=text("retired_at IS NULL")),
+    )
 
-    lookup_key: Mapped[str] = mapped_column(primary_key=True)
-    livemode: Mapped[bool] = mapped_column(Boolean, primary_key=True)
-    stripe_price_id: Mapped[str]
+    stripe_price_id: Mapped[str] = mapped_column(primary_key=True)
+    lookup_key: Mapped[str]
+    livemode: Mapped[bool] = mapped_column(Boolean)
+    retired_at: Mapped[datetime | None]
 
 
 class Checkout(Dated, Base):

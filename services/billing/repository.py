@@ -140,8 +140,21 @@ async def list_facts_of(session: ReadSession, user_id: UUID) -> list[tuple[str, 
 
 
 async def find_price(session: ReadSession, lookup_key: str, *, livemode: bool) -> str | None:
-    price = await session.get(Price, (lookup_key, livemode))
-    return price.stripe_price_id if price else None
+    """Stripe's id of the price that is sold under this name now."""
+    wanted = select(Price.stripe_price_id).where(
+        Price.lookup_key == lookup_key, Price.livemode == livemode, Price.retired_at.is_(None)
+    )
+    return await session.scalar(wanted)
+
+
+async def count_retired_prices(session: ReadSession, lookup_key: str, *, livemode: bool) -> int:
+    wanted = select(func.count()).select_from(Price)
+    wanted = wanted.where(Price.lookup_key == lookup_key, Price.livemode == livemode, Price.retired_at.is_not(None))
+    return await session.scalar(wanted) or 0
+
+
+async def find_price_by_stripe_id(session: ReadSession, stripe_price_id: str) -> Price | None:
+    return await session.get(Price, stripe_price_id)
 
 
 async def find_lookup_key(session: ReadSession, stripe_price_id: str) -> str | None:

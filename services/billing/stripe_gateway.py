@@ -42,21 +42,39 @@ class StripeGateway:
             params["email"] = email
         return str((await _asked(self._v1.customers.create_async, params, _key(key)))["id"])
 
-    async def ensure_price(self, product_id: str, interval: str | None) -> str:
-        """The id of the price with our lookup key, made when Stripe has none yet. A pack has no interval."""
+    async def get_customer(self, customer_id: str) -> objects.CustomerSnapshot:
+        return await _fetched(objects.CustomerSnapshot, self._v1.customers.retrieve_async, customer_id)
+
+    async def get_price(self, price_id: str) -> objects.PriceSnapshot:
+        return await _fetched(objects.PriceSnapshot, self._v1.prices.retrieve_async, price_id)
+
+    async def get_fraud_warning(self, warning_id: str) -> objects.FraudWarningSnapshot:
+        return await _fetched(
+            objects.FraudWarningSnapshot, self._v1.radar.early_fraud_warnings.retrieve_async, warning_id
+        )
+
+    async def ensure_price(self, product_id: str, interval: str | None, *, retired: int = 0) -> str:
+        """The id of the active price with our lookup key, made when Stripe has none. A pack has no interval.
+
+        `retired` is how many prices of this name came before: each that is made needs an idempotency key of its own.
+        """
         offer = offer_of(product_id, interval)
-        known = await _asked(self._v1.prices.list_async, {"lookup_keys": [offer.lookup_key], "limit": 1})
+        wanted = {"lookup_keys": [offer.lookup_key], "active": True, "limit": 1}
+        known = await _asked(self._v1.prices.list_async, wanted)
         if known["data"]:
             return str(known["data"][0]["id"])
         params: dict[str, Any] = {
             "currency": CURRENCY,
             "unit_amount": offer.amount,
             "lookup_key": offer.lookup_key,
+            # An archived price keeps its key until another takes it.
+            "transfer_lookup_key": True,
             "product_data": {"name": offer.name, "metadata": {"plan_id": product_id}},
         }
         if offer.interval:
             params["recurring"] = {"interval": offer.interval}
-        return str((await _asked(self._v1.prices.create_async, params, _key(f"price:{offer.lookup_key}")))["id"])
+        key = f"price:{offer.lookup_key}" + (f":{retired}" if retired else "")
+        return str((await _asked(self._v1.prices.create_async, params, _key(key)))["id"])
 
     async def create_checkout_session(self, params: dict[str, Any], *, key: str) -> objects.SessionSnapshot:
         answer = await _asked(self._v1.checkout.sessions.create_async, params, _key(key))

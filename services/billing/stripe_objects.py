@@ -250,6 +250,11 @@ class Proration:
     at: datetime
 
 
+class _FinalizationError(BaseModel):
+    code: str | None = None
+    message: str | None = None
+
+
 class InvoiceSnapshot(StripeModel):
     """An invoice. `status` is draft, open, paid, void or uncollectible; amounts in minor units."""
 
@@ -273,6 +278,13 @@ class InvoiceSnapshot(StripeModel):
     total_discount_amounts: list[_Discount] | None = None
     lines: _Lines = _Lines()
     status_transitions: _StatusTransitions = _StatusTransitions()
+    last_finalization_error: _FinalizationError | None = None
+
+    @property
+    def finalization_error(self) -> str | None:
+        """Why Stripe could not make the invoice final, in its words."""
+        error = self.last_finalization_error
+        return (error.code or error.message or "unknown") if error else None
 
     @property
     def subscription_id(self) -> str | None:
@@ -352,6 +364,25 @@ class DisputeSnapshot(StripeModel):
     amount: int
     currency: str
     payment_intent: Any = None
+
+
+class CustomerSnapshot(StripeModel):
+    """Stripe keeps the id of a customer who was deleted, and little else."""
+
+    deleted: bool = False
+
+
+class PriceSnapshot(StripeModel):
+    active: bool
+    lookup_key: str | None = None
+
+
+class FraudWarningSnapshot(StripeModel):
+    """A card network's suspicion; `actionable` until the payment is refunded or disputed."""
+
+    actionable: bool
+    fraud_type: str
+    payment_intent: str | None = None
 
 
 class EndpointSnapshot(StripeModel):

@@ -236,9 +236,10 @@ async def ensure_stripe_customer(database: Database, gateway: StripeGateway, use
         customer = await repository.find_customer(session, user_id)
     if customer and customer.stripe_customer_id:
         return customer.stripe_customer_id
-    created = await gateway.create_customer(
-        str(user_id), customer.email if customer else None, key=f"customer:{user_id}"
-    )
+    # One who was deleted at Stripe is followed by another, which must not be the answer to the first request.
+    earlier = customer.bindings if customer else 0
+    key = f"customer:{user_id}" + (f":{earlier}" if earlier else "")
+    created = await gateway.create_customer(str(user_id), customer.email if customer else None, key=key)
     async with database.write() as session:
         bound = await bind_stripe_customer(session, user_id, created, now=database.clock.now())
     return bound.stripe_customer_id or created
@@ -296,9 +297,10 @@ async def ensure_price(
     name = lookup_key(plan_id, interval)
     async with database.read() as session:
         known = await repository.find_price(session, name, livemode=livemode)
+        retired = await repository.count_retired_prices(session, name, livemode=livemode)
     if known:
         return known
-    price_id = await gateway.ensure_price(plan_id, interval)
+    price_id = await gateway.ensure_price(plan_id, interval, retired=retired)
     row = {"lookup_key": name, "livemode": livemode, "stripe_price_id": price_id}
     async with database.write() as session:
         # Stripe keeps one price by this name, so whoever notes it first noted the same.

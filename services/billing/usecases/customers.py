@@ -65,10 +65,11 @@ async def set_disabled(session: WriteSession, user_id: UUID, at: datetime | None
 async def bind_stripe_customer(
     session: WriteSession, user_id: UUID, stripe_customer_id: str, *, now: datetime
 ) -> Customer:
-    """Bind once and for ever: the first binding stays, whoever comes second."""
+    """The first binding stays, whoever comes second, for as long as the customer exists at Stripe."""
     customer = await get_or_create_customer(session, user_id, now=now)
     if customer.stripe_customer_id is None:
         customer.stripe_customer_id, customer.updated_at = stripe_customer_id, now
+        customer.bindings += 1
         event = UserStripeCustomerBound(user_id=user_id, stripe_customer_id=stripe_customer_id)
-        await publish(session, event, sequence=1)
+        await publish(session, event, sequence=customer.bindings)
     return customer

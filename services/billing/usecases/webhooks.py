@@ -15,6 +15,7 @@ from services.billing.errors import BadWebhook, ObjectMissing
 from services.billing.models import WebhookEvent
 from services.billing.stripe_gateway import BadSignature, StripeGateway, check_signature
 from services.billing.stripe_objects import EventSnapshot, id_of
+from services.billing.usecases.dashboard import note_fraud_warning, note_unfinalised, sync_customer, sync_price
 from services.billing.usecases.disputes import sync_dispute
 from services.billing.usecases.refunds import sync_refund, sync_refunds_of
 from services.billing.usecases.synchronise import (
@@ -114,6 +115,42 @@ HANDLED: dict[str, Sync] = {
     "charge.dispute.closed": sync_dispute,
     "charge.dispute.funds_withdrawn": sync_dispute,
     "charge.dispute.funds_reinstated": sync_dispute,
+    "invoice.finalization_failed": note_unfinalised,
+    "radar.early_fraud_warning.created": note_fraud_warning,
+    "customer.deleted": sync_customer,
+    "price.updated": sync_price,
+    "price.deleted": sync_price,
+}
+
+# What we could be told and do not subscribe to, and why. Each event costs Stripe's patience and ours.
+UNUSED = {
+    "invoice.created": "a draft asks nobody for money, and what it becomes is told",
+    "invoice.upcoming": "no mail is sent before a renewal, only for what happened",
+    "invoice_payment.paid": "invoice.paid tells the same fact, and the two would race",
+    "charge.succeeded": "payment_intent.succeeded tells the same fact, and the two would race",
+    "invoice.payment_succeeded": "invoice.paid tells the same fact, and the two would race",
+    "customer.created": "customers are made by us alone",
+    "customer.updated": "nothing of it is kept: the address is the accounts service's",
+    "customer.tax_id.created": "tax numbers stay at Stripe, which prints them on its invoices",
+    "customer.tax_id.updated": "tax numbers stay at Stripe, which prints them on its invoices",
+    "customer.tax_id.deleted": "tax numbers stay at Stripe, which prints them on its invoices",
+    "payment_method.attached": "cards stay at Stripe, whose portal shows them, and which retries by itself",
+    "payment_method.automatically_updated": "cards stay at Stripe, whose portal shows them",
+    "payment_method.detached": "cards stay at Stripe; whether there is one is asked when it matters",
+    "price.created": "a price is looked up by its key when it is first sold",
+    "product.created": "names and limits are the catalogue's, never Stripe's",
+    "product.updated": "names and limits are the catalogue's, never Stripe's",
+    "product.deleted": "Stripe deletes no product that has prices",
+    "coupon.created": "coupons are looked up when they are used",
+    "coupon.updated": "coupons are looked up when they are used",
+    "coupon.deleted": "coupons are looked up when they are used",
+    "promotion_code.created": "promotion codes are looked up when they are used",
+    "promotion_code.updated": "promotion codes are looked up when they are used",
+    "entitlements.active_entitlement_summary.updated": "what users may do is decided here, not at Stripe",
+    "account.updated": "affiliates are not paid through Connect",
+    "transfer.created": "affiliates are not paid through Connect",
+    "payout.paid": "affiliates are not paid through Connect",
+    "payout.failed": "affiliates are not paid through Connect",
 }
 
 
