@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 
 class StripeModel(BaseModel):
@@ -381,7 +381,6 @@ class FraudWarningSnapshot(StripeModel):
     """A card network's suspicion; `actionable` until the payment is refunded or disputed."""
 
     actionable: bool
-    fraud_type: str
     payment_intent: str | None = None
 
 
@@ -395,28 +394,3 @@ class EndpointSnapshot(StripeModel):
     @property
     def is_enabled(self) -> bool:
         return self.status == "enabled"
-
-
-class NotifiedObject(BaseModel):
-    """The part of an event's object that helps to find our own row; everything else is fetched."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    id: str | None = None
-    object: str | None = None
-    customer: Any = None
-    payment_intent: Any = None
-
-
-class _EventData(BaseModel):
-    object: NotifiedObject
-
-
-class EventSnapshot(StripeModel):
-    """A snapshot event, as delivered. Thin events and everything else do not validate."""
-
-    type: str = Field(min_length=1, max_length=200)
-    object: str = Field(pattern="^event$")
-    livemode: bool
-    created: int
-    data: _EventData

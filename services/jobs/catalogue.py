@@ -36,10 +36,7 @@ def _studio(tool: str, title: str, description: str, **units: int) -> Announced:
     return Announced(tool, "studio", title, description, {"studio_jobs": 1, **units})
 
 
-ANNOUNCED = (
-    _studio("video-editor", "Video editor", "Trim, join, crop and caption films.", export_seconds=30),
-    _studio("audio-mix", "Audio mix", "Voice and music in balance."),
-)
+ANNOUNCED = (_studio("audio-mix", "Audio mix", "Voice and music in balance."),)
 
 
 @dataclass(frozen=True)

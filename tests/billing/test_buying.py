@@ -78,8 +78,8 @@ async def test_two_first_buyers_of_a_plan_at_once_each_get_a_session(shop, monke
     gateway, both = shop.svc.runtime.parts.gateway, asyncio.Barrier(2)
     ask = gateway.ensure_price
 
-    async def ask_together(*arguments):
-        price = await ask(*arguments)
+    async def ask_together(*arguments, **options):
+        price = await ask(*arguments, **options)
         await both.wait()
         return price
 

@@ -60,6 +60,9 @@ SHOWN_BY = {
         "jobs.test_runner.studio_tools_run_from_order_to_files",
         "jobs.engines.test_memes.the_same_seed_gives_the_same_pixels",
         "jobs.engines.test_thumbnail.the_picture_is_the_one_of_that_moment",
+        "jobs.engines.test_video_editor.each_frame_is_where_the_timeline_says",
+        "jobs.engines.test_video_editor.the_sound_is_as_loud_as_platforms_want_it_and_silent_where_nothing_is_said",
+        "jobs.engines.test_subtitles.what_is_said_is_recognised_and_stands_there_when_it_is_said",
     ),
     "R22": (
         "jobs.test_events.every_event_reads_as_its_contract_and_is_written_the_same_way",

@@ -46,7 +46,7 @@ async def note_fraud_warning(books: Books, warning_id: str) -> None:
     warning = await books.gateway.get_fraud_warning(warning_id)
     if warning.actionable:
         WARNINGS.labels("early_fraud_warning").inc()
-        log.error("payment_may_be_fraud", warning=warning.id, intent=warning.payment_intent, kind=warning.fraud_type)
+        log.error("payment_may_be_fraud", warning=warning.id, intent=warning.payment_intent)
 
 
 async def note_unfinalised(books: Books, invoice_id: str) -> None:

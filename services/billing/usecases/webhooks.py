@@ -13,8 +13,9 @@ from sqlalchemy import text
 from services.billing import repository
 from services.billing.errors import BadWebhook, ObjectMissing
 from services.billing.models import WebhookEvent
+from services.billing.stripe_events import EventSnapshot
 from services.billing.stripe_gateway import BadSignature, StripeGateway, check_signature
-from services.billing.stripe_objects import EventSnapshot, id_of
+from services.billing.stripe_objects import id_of
 from services.billing.usecases.dashboard import note_fraud_warning, note_unfinalised, sync_customer, sync_price
 from services.billing.usecases.disputes import sync_dispute
 from services.billing.usecases.refunds import sync_refund, sync_refunds_of

@@ -20,6 +20,7 @@ from services.jobs.engines.reels import engine as reels
 from services.jobs.engines.resize import engine as resize
 from services.jobs.engines.subtitles import engine as subtitles
 from services.jobs.engines.thumbnail import engine as thumbnail
+from services.jobs.engines.video_editor import engine as video_editor
 from services.jobs.engines.voiceover import engine as voiceover
 
 __all__ = ["TOOLS", "Context", "InputFile", "InvalidInput", "Output", "OutputFile", "Tool", "warm"]
@@ -33,6 +34,7 @@ TOOLS: dict[str, Tool] = {
         avatar.TOOL,
         voiceover.TOOL,
         subtitles.TOOL,
+        video_editor.TOOL,
         resize.TOOL,
         collage.TOOL,
         instagram.TOOL,
