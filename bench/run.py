@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import backlog, billing, drain, events, http, jobs, logins, start, tools
+from bench import backlog, billing, drain, events, films, http, jobs, logins, start, tools
 from bench.board import Figure, markdown_of, table_of
 from bench.peers import measure as peers
 from bench.settings import Settings
@@ -19,7 +19,9 @@ from shared.logging import configure_logging
 BENCHES: dict[str, Callable[[Settings], list[Figure]]] = {
     "http": http.measure,
     "events": events.measure,
-    "jobs": lambda settings: [figure for part in (jobs, backlog, drain, tools) for figure in part.measure(settings)],
+    "jobs": lambda settings: [
+        figure for part in (jobs, backlog, drain, tools, films) for figure in part.measure(settings)
+    ],
     "billing": billing.measure,
     "logins": logins.measure,
     "start": start.measure,
