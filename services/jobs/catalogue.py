@@ -1,10 +1,10 @@
-"""The tools: those with an engine here, and those that are announced and honestly not available yet."""
+"""The tools: what each takes, costs and needs, and whether it can run here now."""
 
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,25 +18,6 @@ from shared.problems import readable
 
 REMOTE = "remote"
 LANES = ("interactive", "render", REMOTE)
-NOT_BUILT = "This tool is announced and not built yet."
-
-
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """A tool of the contract whose engine is still to come."""
-
-    id: str
-    family: Literal["ai", "studio"]
-    title: str
-    description: str
-    units: dict[str, int]
-
-
-def _studio(tool: str, title: str, description: str, **units: int) -> Announced:
-    return Announced(tool, "studio", title, description, {"studio_jobs": 1, **units})
-
-
-ANNOUNCED = (_studio("audio-mix", "Audio mix", "Voice and music in balance."),)
 
 
 @dataclass(frozen=True)
@@ -49,23 +30,20 @@ class Catalogue:
     engines: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def get_tool(self, tool_id: str, family: str) -> Tool:
-        """Raises ToolUnavailable for an announced tool, ToolUnknown for anything else that does not run here."""
+        """Raises ToolUnavailable for a tool whose programs are not there, ToolUnknown for what is none."""
         tool = self.shipped.get(tool_id) or self.extra.get(tool_id)
         if tool is not None and tool.family == family:
             if self.engines_of(tool_id) == (LOCAL,) and (fault := lacks(tool)):
                 raise ToolUnavailable(f"{tool.title} can't be used yet. {fault}")
             return tool
-        if any(announced.id == tool_id and announced.family == family for announced in ANNOUNCED):
-            raise ToolUnavailable(NOT_BUILT)
         raise ToolUnknown(f"There is no {family} tool with this name.")
 
     def family_of(self, tool_id: str) -> str:
         """The family of a tool that is known by its id alone; raises ToolUnknown."""
-        known: list[Tool | Announced] = [*self.shipped.values(), *self.extra.values(), *ANNOUNCED]
-        for tool in known:
-            if tool.id == tool_id:
-                return tool.family
-        raise ToolUnknown("There is no tool with this name.")
+        tool = self.shipped.get(tool_id) or self.extra.get(tool_id)
+        if tool is None:
+            raise ToolUnknown("There is no tool with this name.")
+        return tool.family
 
     @property
     def lanes(self) -> frozenset[str]:
@@ -206,8 +184,8 @@ class ToolRead(BaseModel):
 
 
 def entries(catalogue: Catalogue) -> list[ToolRead]:
-    """What is shown to users: shipped tools first, then the announced ones."""
-    return [*(_shown(catalogue, tool) for tool in catalogue.shipped.values()), *map(_announced, ANNOUNCED)]
+    """What is shown to users, be it available yet or not."""
+    return [_shown(catalogue, tool) for tool in catalogue.shipped.values()]
 
 
 def _shown(catalogue: Catalogue, tool: Tool) -> ToolRead:
@@ -234,20 +212,3 @@ def _engine(catalogue: Catalogue, tool: Tool, name: str) -> Engine:
         return Engine(name=tool.engine_name, version=tool.engine_version, available=is_available(tool))
     engine = catalogue.choose_engine(tool, name)
     return Engine(name=engine.provider, version=engine.version, available=True)
-
-
-def _announced(tool: Announced) -> ToolRead:
-    return ToolRead(
-        id=tool.id,
-        family=tool.family,
-        title=tool.title,
-        description=tool.description,
-        kind="announced",
-        available=False,
-        reason=NOT_BUILT,
-        options_schema={"type": "object"},
-        engines=[],
-        units=tool.units,
-        accepts_inputs=0,
-        needs_prompt=False,
-    )

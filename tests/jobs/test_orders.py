@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 
-from services.jobs.catalogue import ANNOUNCED
 from tests.support.jobs import claimed, grant_plan, jobs_service, order, ordered, settle, someone
 
 
@@ -212,9 +211,3 @@ async def test_a_job_for_later_waits_for_its_time(svc, client):
 async def test_prefer_wait_answers_late_rather_than_never(visitor):
     answer = await order(visitor, headers={"Prefer": "wait=1"})
     assert (answer.status_code, answer.json()["status"]) == (202, "PENDING")
-
-
-@pytest.mark.parametrize("announced", ANNOUNCED, ids=lambda tool: tool.id)
-async def test_a_tool_that_is_only_announced_says_so(visitor, announced):
-    answer = await visitor.post(f"/v1/{announced.family}/jobs", json={"tool": announced.id})
-    assert (answer.status_code, answer.json()["code"]) == (422, "tool_unavailable"), answer.text

@@ -96,8 +96,9 @@ SEED_ITEMS: tuple[SeedItem, ...] = (
     ),
     SeedItem(
         "Which tools are available?",
-        "Reels, avatar, images, voiceover, subtitles, memes, collage, instagram, resize, thumbnail, gif and background work "
-        "today. The others are in the catalogue and show there as soon as they are available.",
+        "Reels, avatar, images, voiceover, subtitles, memes, video editor, collage, instagram, resize, thumbnail, gif, "
+        "audio mix and background. After an installation those for film and sound follow some minutes later, and the "
+        "catalogue shows each as soon as it is available.",
         "tools",
     ),
     SeedItem(

@@ -7,6 +7,7 @@ Types are in `protocol`.
 """
 
 from services.jobs.engines import emoji, fonts
+from services.jobs.engines.audio_mix import engine as audio_mix
 from services.jobs.engines.avatar import engine as avatar
 from services.jobs.engines.background import engine as background
 from services.jobs.engines.collage import engine as collage
@@ -40,6 +41,7 @@ TOOLS: dict[str, Tool] = {
         instagram.TOOL,
         thumbnail.TOOL,
         gif.TOOL,
+        audio_mix.TOOL,
         background.TOOL,
     )
 }

@@ -1,0 +1,1 @@
+"""Several sounds become one, each at its time and its level."""
