@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -12,6 +12,7 @@ from services.jobs.engines import TOOLS, InputFile, InvalidInput, extras
 from services.jobs.engines.film import planes
 from services.jobs.engines.film.frames import frames_at
 from services.jobs.engines.film.probing import probe_film
+from services.jobs.engines.film.still import Still
 from services.jobs.engines.media import probe_image
 from services.jobs.engines.reels import scenes
 from services.jobs.engines.reels.engine import ReelOptions
@@ -170,12 +171,31 @@ def test_a_transition_shows_both_pictures_and_ends_with_the_new_one(transition):
     assert between == 0 if transition == "cut" else between >= 5
 
 
+def rippled(width, height):
+    """Waves of eight pixels in every plane: half a pixel off is thirty levels off."""
+    rows, columns = np.mgrid[: height * 3 // 2, :width]
+    return (128 + 80 * np.sin(rows * np.pi / 4) * np.sin(columns * np.pi / 4)).astype(np.uint8)
+
+
+@given(zoom=st.floats(1, 1.16), x=st.floats(0, 1), y=st.floats(0, 1))
+@example(zoom=1.16, x=0.25, y=0.5)
+@settings(max_examples=25, deadline=None)
+def test_a_picture_is_seen_between_its_pixels_where_a_warp_would_show_it(zoom, x, y):
+    scale, size = zoom / 1.16, (268, 480)
+    left, top = (held * scale - side for held, side in zip((312, 556), size, strict=True))
+    matrix = ((scale, 0, -left * x), (0, scale, -top * y))
+    frame = rippled(312, 556)
+    off = Still(frame).seen(scale, (left * x, top * y), size) - planes.moved(frame, matrix, size).astype(int)
+    assert np.abs(off).mean() < 1.5
+    assert np.abs(off).max() < 16
+
+
 def test_a_landscape_picture_is_shown_whole(tmp_path):
     picture = Image.new("RGB", (1600, 900), "#808080")
     picture.paste("#ff0000", (0, 0, 40, 900))
     picture.paste("#00ff00", (1560, 0, 1600, 900))
     [scene] = scenes.scenes_of([picture], [], 2.0, seed=1)
-    planes_ = planes.planes(scene.picture)
+    planes_ = planes.planes(scene.picture.seen(1 / 1.16, (0, 0), scenes.SIZE))
     middle = planes_.red.shape[0] // 2
     assert planes_.red[middle].max() > 200
     assert planes_.red[middle].min() < 60

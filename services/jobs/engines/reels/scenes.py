@@ -11,6 +11,7 @@ from PIL import Image
 
 from services.jobs.engines import framing
 from services.jobs.engines.film.planes import blank, moved, of_picture, planes
+from services.jobs.engines.film.still import Still
 from services.jobs.engines.images import engine as images
 from services.jobs.engines.images.engine import ImageOptions
 from services.jobs.engines.speech.voices import Word
@@ -30,9 +31,9 @@ _SCENE_SECONDS = 4.0
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture as a frame of `_HELD` size, shown from `start` to `end` seconds, moving one way."""
+    """A picture of `_HELD` size, shown from `start` to `end` seconds, moving one way."""
 
-    picture: Any
+    picture: Still
     start: float
     end: float
     motion: tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -47,7 +48,7 @@ def scenes_of(pictures: Sequence[Image.Image], words: Sequence[Word], seconds: f
     """The pictures in their order; they change where a sentence begins, or else a word, near their even share."""
     cuts = [0.0, *cuts_of(words, len(pictures), seconds), seconds]
     rng = random.Random(seed)
-    held = [of_picture(_held(picture)) for picture in pictures]
+    held = [Still(of_picture(_held(picture))) for picture in pictures]
     return [
         Scene(picture, start, end, _motion(rng)) for picture, start, end in zip(held, cuts[:-1], cuts[1:], strict=True)
     ]
@@ -115,8 +116,8 @@ def _shown(scene: Scene, time: float) -> Any:
     zoom, x, y = (one + (other - one) * share for one, other in zip(*scene.motion, strict=True))
     # `zoom` 1 shows all that is held; more shows less of it.
     scale = zoom / _ROOM
-    slack = [(held * scale - side) / 2 for held, side in zip(_HELD, SIZE, strict=True)]
-    return moved(scene.picture, ((scale, 0, -slack[0] * (1 + x)), (0, scale, -slack[1] * (1 + y))), SIZE)
+    across, down = ((held * scale - side) / 2 for held, side in zip(_HELD, SIZE, strict=True))
+    return scene.picture.seen(scale, (across * (1 + x), down * (1 + y)), SIZE)
 
 
 def _eased(share: float, *, gentle: bool = False) -> float:

@@ -59,9 +59,15 @@ def _pitch(semitones: int) -> float:
 def _pad(pitch: float, seconds: float) -> Any:
     """A soft tone that swells: a few overtones, two voices a little apart."""
     time = np.arange(round(seconds * RATE)) / RATE
-    tone = sum(np.sin(2 * np.pi * pitch * n * detune * time) / n**2 for n in (1, 2, 3) for detune in (0.998, 1.002))
+    tone = sum(_sine(pitch * n * detune, time) / n**2 for n in (1, 2, 3) for detune in (0.998, 1.002))
     swell = np.minimum(1, np.minimum(time / 0.5, (seconds - time) / 0.5))
     return tone * np.clip(swell, 0, 1) / 2
+
+
+def _sine(pitch: float, time: Any) -> Any:
+    """In single precision, which is far quicker; turns are counted in double, or long tones would grow rough."""
+    turns = pitch * time
+    return np.sin(2 * np.pi * (turns - np.floor(turns)).astype(np.float32))
 
 
 def _pluck(pitch: float) -> Any:
