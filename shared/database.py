@@ -4,6 +4,7 @@ import asyncio
 import select
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import orjson
@@ -30,6 +31,18 @@ NAMING = {
 def new_metadata() -> MetaData:
     """Each service owns one; its tables and the plumbing's hang on it."""
     return MetaData(naming_convention=NAMING)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A name published over one table, listed in `metadata.info["views"]` so that documents and tests know of it."""
+
+    name: str
+    table: str
+    shows: str
+    columns: tuple[str, ...]
+    # Types of columns that the view makes anew.
+    types: dict[str, str] = field(default_factory=dict)
 
 
 class ReadSession(AsyncSession):

@@ -7,11 +7,12 @@ from sqlalchemy import Column, Index, MetaData, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex
 
+from shared.database import View
+
 HEAD = """# The data model
 
 Generated from the services' metadata by `./atelier docs`. Each service owns one database; there are no foreign keys
 between services. Every database also has the plumbing's tables `outbox`, `inbox`, `idempotency_keys` and `rate_limits`.
-The jobs database shows `jobs` as the views `ai_jobs` and `studio_jobs` too.
 """
 PLUMBING = frozenset({"outbox", "inbox", "idempotency_keys", "rate_limits"})
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -32,6 +33,7 @@ def data_model(services: Sequence[Owner]) -> str:
         parts.append(f"\n## {service.name}\n")
         tables = [table for table in service.metadata.sorted_tables if table.name not in PLUMBING]
         parts += [_table(table) for table in sorted(tables, key=lambda table: table.name)]
+        parts += [_view(view, service.metadata) for view in service.metadata.info.get("views", ())]
     return "".join(parts)
 
 
@@ -41,6 +43,14 @@ def _table(table: Table) -> str:
     listed = "".join(f"- {rule}\n" for rule in sorted(rules))
     head = "| column | type | |\n|---|---|---|\n"
     return f"\n### {table.name}\n\n{head}{columns}" + (f"\n{listed}" if listed else "")
+
+
+def _view(view: View, metadata: MetaData) -> str:
+    table = metadata.tables[view.table]
+    kinds = {column.name: column.type.compile(dialect=DIALECT).lower() for column in table.columns} | view.types
+    columns = "".join(f"| {name} | {kinds[name]} | |\n" for name in view.columns)
+    head = f"\n### {view.name}\n\nA view over `{view.table}`: {view.shows}.\n"
+    return f"{head}\n| column | type | |\n|---|---|---|\n{columns}"
 
 
 def _column(column: "Column[object]") -> str:
@@ -57,7 +67,8 @@ def _cascade(rule: str | None) -> str:
 
 def _uniques(table: Table) -> Iterator[str]:
     for constraint in table.constraints:
-        if isinstance(constraint, UniqueConstraint) and len(constraint.columns) > 1:
+        # A column that is unique by itself says so in its own line.
+        if isinstance(constraint, UniqueConstraint) and not all(column.unique for column in constraint.columns):
             yield f"unique ({', '.join(column.name for column in constraint.columns)})"
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB, REAL
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from services.jobs.published_views import PUBLISHED_VIEWS
 from shared.database import new_metadata
 from shared.events.tables import attach_plumbing
 
@@ -394,3 +395,4 @@ class StreamEnd(Base):
 
 
 attach_plumbing(Base.metadata)
+Base.metadata.info["views"] = PUBLISHED_VIEWS

@@ -1,5 +1,7 @@
 """The rules hold for the code, and each rule catches what it is for."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -75,7 +77,31 @@ def test_the_rules_leave_honest_code_alone(path, source):
     assert not findings(path, source)
 
 
-def test_import_contracts_hold():
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     linter = Path(sys.executable).parent / "lint-imports"
-    result = subprocess.run([linter], cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    return subprocess.run(
+        [linter, "--no-cache"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_import_contracts_hold():
+    result = lint_imports(ROOT)
     assert result.returncode == 0, result.stdout
+
+
+def test_each_import_contract_catches_what_it_is_for(tmp_path):
+    """A project of three folders that breaks every contract once."""
+    lines = {
+        "shared/plumbing.py": "import services.chat.app\n",
+        "services/chat/app.py": "import aio_pika\n",
+        "services/jobs/app.py": "import services.chat.app\nimport stripe\n",
+        "deploy/host.py": "",
+    }
+    for path, source in lines.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).parent.joinpath("__init__.py").touch()
+        (tmp_path / path).write_text(source)
+    (tmp_path / "services/__init__.py").touch()
+    shutil.copy(ROOT / ".importlinter", tmp_path)
+    assert lint_imports(tmp_path).stdout.count("BROKEN") == 4
