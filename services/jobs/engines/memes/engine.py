@@ -1,7 +1,9 @@
 """The meme engine: captions on the user's pictures or on one of our drawn templates."""
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 from PIL import Image, ImageOps
@@ -9,11 +11,11 @@ from PIL import Image, ImageOps
 from services.jobs.engines import emoji, text, typeset
 from services.jobs.engines.framing import opaque
 from services.jobs.engines.media import open_picture
-from services.jobs.engines.memes import templates
+from services.jobs.engines.memes import film, motion, templates
 from services.jobs.engines.memes.options import MAX_CAPTIONS, MemeOptions, captions, check
 from services.jobs.engines.memes.templates import CLASSIC, PRINTED, TEMPLATES, Slot
 from services.jobs.engines.output import save
-from services.jobs.engines.protocol import Context, InvalidInput, Output, Tool
+from services.jobs.engines.protocol import Context, InvalidInput, Output, OutputFile, Quote, Tool
 from services.jobs.engines.shapes import INK
 from services.jobs.engines.typeset import Block, Box
 
@@ -40,24 +42,44 @@ def run(ctx: Context, prompt: str | None, options: MemeOptions) -> Output:
     template = None if ctx.inputs else (options.template or _suited(wanted, ctx.seed))
     sheet = _sheet(ctx, wanted, template, options)
     ctx.progress(50, "setting the captions")
+    bare = sheet.picture.copy() if options.moves else None
     blocks = write(sheet)
-    ctx.progress(80, "saving")
-    form = options.format or "png"
-    saved = save(sheet.picture, ctx.workdir, "meme", form)
+    ctx.progress(60 if bare else 80, "saving")
+    saved = _moving(ctx, bare, sheet, blocks, options) if bare else _still(ctx, sheet, options)
     ctx.progress(100, "done")
-    return Output([saved], _report(sheet, template, wanted, blocks), units(options))
+    return Output([saved], _report(sheet, template, wanted, blocks), _used(wanted, options))
+
+
+def _still(ctx: Context, sheet: Sheet, options: MemeOptions) -> OutputFile:
+    form: Any = options.format or "png"
+    return save(sheet.picture, ctx.workdir, "meme", form)
+
+
+def _moving(ctx: Context, bare: Image.Image, sheet: Sheet, blocks: list[Block], options: MemeOptions) -> OutputFile:
+    written = [(caption, slot.colour) for caption, slot in sheet.written if caption]
+    parts = [(words, motion.Caption(block, colour)) for (words, colour), block in zip(written, blocks, strict=True)]
+    shots = motion.shots(bare, parts, options.animation, options.hold_seconds)
+    count = motion.frames_of([words for words, _ in written], options.animation, options.hold_seconds)
+
+    def told(made: int) -> None:
+        ctx.progress(60 + round(min(1.0, made / count) * 38), "animating")
+
+    path = ctx.workdir / f"meme.{options.format}"
+    if options.format == "gif":
+        return film.write_gif(path, shots, sheet.picture, told)
+    return film.write_mp4(path, shots, bare.size, told)
 
 
 def _sheet(ctx: Context, wanted: list[str], template: str | None, options: MemeOptions) -> Sheet:
     if template and options.layout == "auto" and len(wanted) <= len(TEMPLATES[template].slots):
-        picture = templates.drawn(template, options.size).copy()
+        picture = templates.drawn(template, options.width).copy()
         return Sheet(picture, list(zip(wanted, TEMPLATES[template].slots, strict=False)), "template")
-    pictures = [_picture(ctx, index, template, options.size) for index in range(max(1, len(ctx.inputs)))]
+    pictures = [_picture(ctx, index, template, options.width) for index in range(max(1, len(ctx.inputs)))]
     layout = options.layout
     if layout == "auto":
         layout = "top-bottom" if len(wanted) <= 2 and len(pictures) == 1 else "panels"
     if layout == "panels":
-        return _panels(pictures, wanted, options.size)
+        return _panels(pictures, wanted, options.width)
     if layout == "caption-bar":
         return _barred(pictures[0], wanted)
     return Sheet(pictures[0], list(zip(wanted, CLASSIC, strict=False)), layout)
@@ -154,8 +176,19 @@ def units(_options: MemeOptions) -> dict[str, int]:
     return {"ai_generations": 1, "images": 1}
 
 
+def _used(wanted: Sequence[str], options: MemeOptions) -> dict[str, int]:
+    if options.format != "mp4":
+        return units(options)
+    frames = motion.frames_of(wanted, options.animation, options.hold_seconds)
+    return {**units(options), "export_seconds": ceil(frames / motion.RATE)}
+
+
 def est_seconds(options: MemeOptions) -> float:
-    return 0.15 * max(1.0, (options.size / 1080) ** 2)
+    return (2.5 if options.moves else 0.15) * max(1.0, (options.width / 1080) ** 2)
+
+
+def quote(prompt: str | None, options: MemeOptions, _media: Sequence[Mapping[str, Any]]) -> Quote:
+    return Quote(_used(captions(prompt, options), options), est_seconds(options))
 
 
 TOOL = Tool(
@@ -164,7 +197,8 @@ TOOL = Tool(
     title="Memes",
     description=(
         "Captions on your own picture or on one of our drawn templates, set large, outlined and never cut. "
-        "Separate captions by ' | '. Made by typesetting and drawing, not by an image model."
+        "Separate captions by ' | '. As a GIF or a film they appear one after another. "
+        "Made by typesetting and drawing, not by an image model."
     ),
     lane="interactive",
     kind="design",
@@ -175,4 +209,5 @@ TOOL = Tool(
     est_seconds=est_seconds,
     check=check,
     run=run,
+    quote=quote,
 )

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.jobs.engines import extras
+from services.jobs.engines.memes.motion import Animation
 from services.jobs.engines.output import Format
 from services.jobs.engines.protocol import InvalidInput
 from services.jobs.engines.text import clean
@@ -23,13 +25,18 @@ TemplateId = Literal[
     "growing-plant",
 ]
 LayoutId = Literal["auto", "top-bottom", "caption-bar", "panels"]
+# A loop is sent whole before it plays, so it is smaller unless asked; and every frame of a film costs its pixels.
+WIDTH, LOOP_WIDTH, WIDEST_MOVING = 1080, 600, 1080
 
 
 class MemeOptions(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "examples": [{"template": "laptop-cat", "captions": ["just one quick email", "the cat: no"]}]
+            "examples": [
+                {"template": "laptop-cat", "captions": ["just one quick email", "the cat: no"]},
+                {"format": "gif", "animation": "typewriter", "hold_seconds": 3},
+            ]
         },
     )
 
@@ -44,8 +51,25 @@ class MemeOptions(BaseModel):
     layout: LayoutId = Field(
         "auto", description="`auto` follows the template, or puts two captions on a picture and more into panels."
     )
-    format: Format | None = Field(None, description="Left out: PNG.")
-    size: int = Field(1080, ge=320, le=2048, description="Width in pixels.")
+    format: Format | Literal["gif", "mp4"] | None = Field(
+        None, description="Left out: PNG. In a GIF or an MP4 the captions appear one after another."
+    )
+    size: int | None = Field(
+        None,
+        ge=320,
+        le=2048,
+        description=f"Width in pixels. Left out: {WIDTH}, for a GIF {LOOP_WIDTH}. At most {WIDEST_MOVING} if it moves.",
+    )
+    animation: Animation = Field("pop", description="How captions appear in a GIF or an MP4.")
+    hold_seconds: float = Field(2, ge=0.5, le=6, description="How long a GIF or an MP4 shows the whole meme.")
+
+    @property
+    def width(self) -> int:
+        return self.size or (LOOP_WIDTH if self.format == "gif" else WIDTH)
+
+    @property
+    def moves(self) -> bool:
+        return self.format in ("gif", "mp4")
 
 
 def captions(prompt: str | None, options: MemeOptions) -> list[str]:
@@ -72,3 +96,11 @@ def check(prompt: str | None, options: MemeOptions, inputs: int) -> None:
         raise InvalidInput("There are more pictures than captions; leave a caption empty to keep its picture bare.")
     if options.layout in ("top-bottom", "caption-bar") and (len(wanted) > 2 or inputs > 1):
         raise InvalidInput(f"The layout {options.layout} takes one picture and at most two captions.")
+    _refuse_motion(options)
+
+
+def _refuse_motion(options: MemeOptions) -> None:
+    if options.moves and options.width > WIDEST_MOVING:
+        raise InvalidInput(f"What moves is at most {WIDEST_MOVING} pixels wide.", field="options.size")
+    if options.format == "mp4" and (fault := extras.lacks((extras.FFMPEG,))):
+        raise InvalidInput(f"Films can't be made yet. {fault} A GIF can.", field="options.format")
