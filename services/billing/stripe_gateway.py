@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
@@ -17,6 +17,8 @@ from services.billing.settings import BillingSettings
 from shared.logging import get_logger
 
 SIGNATURE_TOLERANCE_SECONDS = 300
+# Stripe forgets an idempotency key after 24 hours; from here on what was asked for is looked for and not asked again.
+KEYS_KEPT = timedelta(hours=23)
 RETRIES = 2
 PAGE = 100
 KEY_IN_USE_TRIES = 25
@@ -124,6 +126,14 @@ class StripeGateway:
 
     async def list_session_ids(self, customer_id: str) -> list[str]:
         return await _ids_of(self._v1.checkout.sessions.list_async, {"customer": customer_id})
+
+    async def find_session(self, customer_id: str, checkout_id: str) -> objects.SessionSnapshot | None:
+        """The customer's session that was made for this checkout of ours."""
+        for session_id in await self.list_session_ids(customer_id):
+            snapshot = await self.get_session(session_id)
+            if (snapshot.metadata or {}).get("checkout_id") == checkout_id:
+                return snapshot
+        return None
 
     async def list_invoice_ids(self, customer_id: str) -> list[str]:
         return await _ids_of(self._v1.invoices.list_async, {"customer": customer_id})

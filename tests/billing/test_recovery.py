@@ -16,6 +16,8 @@ from shared.contracts.accounts import UserDisabled
 from shared.ids import new_id
 from tests.support.billing import open_shop
 
+HOUR, DAY = 3600, 86_400
+
 
 async def later(shop, task):
     shop.svc.clock.advance(600)
@@ -75,6 +77,56 @@ async def test_a_refund_that_stripe_refuses_is_told_and_ends_as_failed(shop):
     shop.svc.clock.advance(600)
     await finish_refunds(shop.svc.runtime)
     assert (await shop.payments(user))[0]["status"] == "PAID"
+
+
+async def test_a_refund_whose_answer_was_lost_for_a_day_is_found_and_not_made_again(shop):
+    """Stripe has forgotten the idempotency key by then, so a retry would pay twice."""
+    user = await shop.register()
+    payment = await shop.buy(user)
+    await shop.control("delivery", drop=True)
+    await shop.control("faults", method="POST", path="/v1/refunds", kind="reset", times=3)
+    assert (await shop.refund(payment["id"], amount=1000)).status_code == 503
+    await shop.control("clock/advance", seconds=DAY + HOUR)
+    await finish_refunds(shop.svc.runtime)
+    made = (await shop.stripe("GET", "refunds"))["data"]
+    assert [refund["amount"] for refund in made] == [1000]
+    [kept] = await shop.svc.rows("SELECT stripe_refund_id, status FROM refunds")
+    assert (kept["stripe_refund_id"], kept["status"]) == (made[0]["id"], "succeeded")
+    assert (await shop.payments(user))[0]["amount_refunded"] == 1000
+
+
+async def test_a_refund_that_stripe_never_heard_of_is_made_even_after_days(shop):
+    user = await shop.register()
+    payment = await shop.buy(user)
+    await shop.control("faults", method="POST", path="/v1/refunds", kind="500", times=3)
+    assert (await shop.refund(payment["id"], amount=1000)).status_code == 503
+    await shop.advance(2)
+    await later(shop, finish_refunds)
+    assert (await shop.payments(user))[0]["amount_refunded"] == 1000
+
+
+async def test_a_checkout_whose_answer_was_lost_for_a_day_is_found_and_not_opened_again(shop):
+    user = await shop.register()
+    await shop.control("delivery", drop=True)
+    await shop.control("faults", method="POST", path="/v1/checkout/sessions", kind="reset", times=3)
+    assert (await order(shop, user)).status_code == 503
+    [session] = (await shop.stripe("GET", "checkout/sessions"))["data"]
+    await shop.pay(session["id"])
+    await shop.control("clock/advance", seconds=DAY + HOUR)
+    await finish_checkouts(shop.svc.runtime)
+    assert [found["id"] for found in (await shop.stripe("GET", "checkout/sessions"))["data"]] == [session["id"]]
+    [kept] = await shop.svc.rows("SELECT stripe_session_id FROM checkouts")
+    assert kept["stripe_session_id"] == session["id"]
+
+
+async def test_a_checkout_that_stripe_never_heard_of_is_opened_even_after_a_day(shop):
+    user = await shop.register()
+    await shop.control("faults", method="POST", path="/v1/checkout/sessions", kind="500", times=3)
+    assert (await order(shop, user)).status_code == 503
+    await shop.advance(1.1)
+    await later(shop, finish_checkouts)
+    [opened] = await shop.svc.rows("SELECT status FROM checkouts WHERE user_id = %(user)s", user=user)
+    assert opened["status"] == "open"
 
 
 async def test_a_refund_is_tried_again_while_stripe_is_down(shop):

@@ -21,7 +21,7 @@ from services.billing.errors import (
     UnknownPromotionCode,
 )
 from services.billing.models import Checkout, Payment, Price
-from services.billing.stripe_gateway import StripeGateway
+from services.billing.stripe_gateway import KEYS_KEPT, StripeGateway
 from services.billing.stripe_objects import moment
 from services.billing.usecases import timeline
 from services.billing.usecases.customers import bind_stripe_customer
@@ -190,9 +190,12 @@ async def _reserve(session: WriteSession, order: CheckoutOrder, *, public_url: s
 async def open_session(database: Database, gateway: StripeGateway, checkout: Checkout, terms: Terms) -> Checkout:
     """Ask Stripe for the session of a reserved checkout. Its id is the idempotency key, so asking again is safe."""
     customer_id = await ensure_stripe_customer(database, gateway, checkout.user_id)
+    forgotten = database.clock.now() - checkout.created_at >= KEYS_KEPT
     try:
-        params = await _session_params(database, gateway, checkout, customer_id, terms)
-        snapshot = await gateway.create_checkout_session(params, key=f"checkout:{checkout.id}")
+        snapshot = await gateway.find_session(customer_id, str(checkout.id)) if forgotten else None
+        if snapshot is None:
+            params = await _session_params(database, gateway, checkout, customer_id, terms)
+            snapshot = await gateway.create_checkout_session(params, key=f"checkout:{checkout.id}")
     except (StripeRefused, UnknownPromotionCode) as refusal:
         async with database.write() as session:
             await give_up_checkout(session, checkout.id, "failed", now=database.clock.now())

@@ -8,7 +8,7 @@ from uuid import UUID
 from services.billing import repository
 from services.billing.errors import PaymentNotRefundable, RefundAbovePaid, RefundFailed, RefundNotPayable, StripeRefused
 from services.billing.models import Payment, Refund
-from services.billing.stripe_gateway import StripeGateway
+from services.billing.stripe_gateway import KEYS_KEPT, StripeGateway
 from services.billing.stripe_objects import RefundSnapshot, id_of
 from services.billing.transitions import FREEZING_DISPUTES, SETTLED
 from services.billing.usecases import payments
@@ -93,15 +93,19 @@ async def order_refund(
 
 
 async def carry_out_refund(database: Database, gateway: StripeGateway, refund: Refund, *, grace: timedelta) -> None:
-    """Ask Stripe for a recorded refund and apply its answer. Safe to repeat: the row's id is the idempotency key.
+    """Ask Stripe for a recorded refund and apply its answer. Safe to repeat: the row's id is the idempotency key, and
+    once Stripe has forgotten it, a refund that was made is found by the id in its metadata.
 
     Raises RefundFailed when Stripe says no, PaymentProviderUnavailable when it does not answer; the recovery task
     then goes on.
     """
     async with database.read() as session:
         payment = await repository.get_payment(session, refund.payment_id)
+    forgotten = database.clock.now() - refund.created_at >= KEYS_KEPT
     try:
-        snapshot = await gateway.create_refund(_refund_params(refund, payment), key=f"refund:{refund.id}")
+        snapshot = await _find_made(gateway, refund, payment) if forgotten else None
+        if snapshot is None:
+            snapshot = await gateway.create_refund(_refund_params(refund, payment), key=f"refund:{refund.id}")
     except StripeRefused as refusal:
         await _mark_refused(database, refund.id, str(refusal))
         raise RefundFailed(str(refusal)) from refusal
@@ -115,6 +119,13 @@ async def carry_out_refund(database: Database, gateway: StripeGateway, refund: R
         async with database.write() as session:
             await repository.lock_name(session, payment.stripe_customer_id or str(payment.id))
             await sync_subscription(Books(session, gateway, database.clock.now(), grace), stripe_id)
+
+
+async def _find_made(gateway: StripeGateway, refund: Refund, payment: Payment) -> RefundSnapshot | None:
+    for snapshot in await gateway.list_refunds(payment.stripe_payment_intent_id or ""):
+        if (snapshot.metadata or {}).get("refund_id") == str(refund.id):
+            return snapshot
+    return None
 
 
 def _refund_params(refund: Refund, payment: Payment) -> dict[str, object]:
