@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 import stripe
@@ -37,6 +37,13 @@ class StripeGateway:
 
     def __init__(self, client: stripe.StripeClient) -> None:
         self._v1 = client.v1
+
+    @classmethod
+    def beside(cls, other: "StripeGateway") -> Self:
+        """Another gateway over the same connections."""
+        made = cls.__new__(cls)
+        made._v1 = other._v1  # noqa: SLF001 - of this very class
+        return made
 
     async def create_customer(self, user_id: str, email: str | None, *, key: str) -> str:
         params: dict[str, Any] = {"metadata": {"user_id": user_id}}
@@ -124,19 +131,21 @@ class StripeGateway:
         found = await _asked(self._v1.refunds.list_async, {"payment_intent": payment_intent_id, "limit": 100})
         return [objects.RefundSnapshot.model_validate(entry) for entry in found["data"]]
 
-    async def list_session_ids(self, customer_id: str) -> list[str]:
-        return await _ids_of(self._v1.checkout.sessions.list_async, {"customer": customer_id})
+    async def list_sessions(self, customer_id: str) -> list[objects.SessionSnapshot]:
+        found = await _all_of(self._v1.checkout.sessions.list_async, {"customer": customer_id})
+        return [objects.SessionSnapshot.model_validate(entry) for entry in found]
 
     async def find_session(self, customer_id: str, checkout_id: str) -> objects.SessionSnapshot | None:
         """The customer's session that was made for this checkout of ours."""
-        for session_id in await self.list_session_ids(customer_id):
-            snapshot = await self.get_session(session_id)
+        for snapshot in await self.list_sessions(customer_id):
             if (snapshot.metadata or {}).get("checkout_id") == checkout_id:
                 return snapshot
         return None
 
-    async def list_invoice_ids(self, customer_id: str) -> list[str]:
-        return await _ids_of(self._v1.invoices.list_async, {"customer": customer_id})
+    async def list_invoices(self, customer_id: str) -> list[objects.InvoiceSnapshot]:
+        params = {"customer": customer_id, "expand": ["data.payments"]}
+        found = await _all_of(self._v1.invoices.list_async, params)
+        return [objects.InvoiceSnapshot.model_validate(entry) for entry in found]
 
     async def list_invoice_ids_of(self, intent_id: str) -> list[str]:
         """The invoices that a payment intent pays; one, or none for a payment without an invoice."""
@@ -144,11 +153,13 @@ class StripeGateway:
         found = await _asked(self._v1.invoice_payments.list_async, {"payment": payment})
         return [str(entry["invoice"]) for entry in found["data"]]
 
-    async def list_subscription_ids(self, customer_id: str) -> list[str]:
-        return await _ids_of(self._v1.subscriptions.list_async, {"customer": customer_id, "status": "all"})
+    async def list_subscriptions(self, customer_id: str) -> list[objects.SubscriptionSnapshot]:
+        found = await _all_of(self._v1.subscriptions.list_async, {"customer": customer_id, "status": "all"})
+        return [objects.SubscriptionSnapshot.model_validate(entry) for entry in found]
 
     async def list_dispute_ids(self, payment_intent_id: str) -> list[str]:
-        return await _ids_of(self._v1.disputes.list_async, {"payment_intent": payment_intent_id})
+        found = await _all_of(self._v1.disputes.list_async, {"payment_intent": payment_intent_id})
+        return [str(entry["id"]) for entry in found]
 
     async def get_dispute(self, dispute_id: str) -> objects.DisputeSnapshot:
         return await _fetched(objects.DisputeSnapshot, self._v1.disputes.retrieve_async, dispute_id)
@@ -303,14 +314,14 @@ def _key(key: str) -> dict[str, str]:
     return {"idempotency_key": key}
 
 
-async def _ids_of(call: Callable[..., Awaitable[Any]], params: dict[str, Any]) -> list[str]:
+async def _all_of(call: Callable[..., Awaitable[Any]], params: dict[str, Any]) -> list[dict[str, Any]]:
     """Every page of a list, turned round: the oldest first, so that parents come before their children."""
-    found: list[str] = []
+    found: list[dict[str, Any]] = []
     more = True
     while more:
-        after = {"starting_after": found[-1]} if found else {}
+        after = {"starting_after": found[-1]["id"]} if found else {}
         page = await _asked(call, {**params, "limit": PAGE, **after})
-        found += [str(entry["id"]) for entry in page["data"]]
+        found += page["data"]
         more = bool(page["has_more"])
     return found[::-1]
 

@@ -6,8 +6,9 @@ import pytest
 import structlog
 
 from services.billing.stripe_objects import InvoiceSnapshot
-from services.billing.usecases.dashboard import WARNINGS, note_unfinalised
+from services.billing.usecases.dashboard import WARNINGS, note_unfinalised, sync_customer
 from services.billing.usecases.synchronise import Books
+from tests.billing.test_event_types import told
 
 
 async def delete_customer(shop, user):
@@ -36,6 +37,29 @@ async def test_whose_customer_was_deleted_at_stripe_is_free_keeps_the_history_an
     assert (await shop.entitlement(user))["plan_id"] == "viral"
     bound = [event["data"]["stripe_customer_id"] for event in await shop.svc.published("user.stripe_customer_bound")]
     assert (len(set(bound)), bound[0]) == (2, gone)
+
+
+async def test_the_plan_ends_with_the_customer_even_if_the_end_of_the_subscription_was_never_told(shop):
+    user = await shop.register()
+    payment = await shop.buy(user)
+    await shop.control("delivery", drop=True)
+    gone = payment["stripe_customer_id"]
+    await shop.twin.delete(f"/twin/stripe/v1/customers/{gone}", headers={"Authorization": "Bearer sk_test_twin"})
+    parts = shop.svc.runtime.parts
+    async with shop.svc.runtime.database.write() as session:
+        await sync_customer(Books(session, parts.gateway, shop.svc.clock.now(), parts.grace), gone)
+    assert (await shop.entitlement(user))["plan_id"] == "free"
+
+
+async def test_a_price_that_is_gone_at_stripe_is_sold_no_more(shop):
+    await shop.svc.rows(
+        "INSERT INTO prices (lookup_key, livemode, stripe_price_id) VALUES ('viral_month', false, 'price_gone')"
+        " RETURNING 1"
+    )
+    await told(shop, "price.deleted", {"id": "price_gone", "object": "price"})
+    await shop.settle()
+    [price] = await shop.svc.rows("SELECT retired_at FROM prices")
+    assert price["retired_at"] is not None
 
 
 async def test_a_customer_of_somebody_else_s_is_nothing_to_us(shop):

@@ -3,8 +3,8 @@
 from types import SimpleNamespace
 
 from services.billing import repository
-from services.billing.stripe_objects import IntentSnapshot, ScheduleSnapshot
-from services.billing.usecases.one_time import _await_money
+from services.billing.stripe_objects import IntentSnapshot, ScheduleSnapshot, SessionSnapshot
+from services.billing.usecases.one_time import _await_money, follow_session
 from services.billing.usecases.synchronise import Books, _note_session, sync_schedule
 from services.billing.usecases.trials import note_trial_start
 from tests.billing.test_grants import buy_pack
@@ -47,6 +47,18 @@ async def test_an_intent_that_still_waits_for_the_buyer_leaves_a_pack_s_payment_
         before = payment.version
         await _await_money(books_of(shop, session), payment, intent)
         assert (payment.status, payment.version) == ("PROCESSING", before)
+
+
+async def test_a_complete_session_without_money_or_an_attempt_at_it_leaves_a_pack_s_payment_as_it_is(shop):
+    user = await shop.register()
+    bought = await buy_pack(shop, user, card="delayed")
+    facts = {"id": bought["stripe_session_id"], "status": "complete", "payment_status": "unpaid", "expires_at": 1}
+    async with shop.svc.runtime.database.write() as session:
+        checkout = await repository.find_checkout_by_session(session, bought["stripe_session_id"])
+        payment = await repository.lock_payment(session, bought["id"])
+        payment.stripe_payment_intent_id = None
+        await follow_session(books_of(shop, session), checkout, SessionSnapshot.model_validate(facts))
+        assert payment.status == "PROCESSING"
 
 
 async def test_a_trial_of_somebody_whose_address_never_became_known_is_nobodys_first(shop):

@@ -5,7 +5,7 @@ rolls it back. So reconciling can never know other rules than the webhooks do.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from services.billing import repository
 from services.billing.errors import StripeRefused
 from services.billing.models import Customer
 from services.billing.stripe_gateway import StripeGateway
+from services.billing.stripe_listing import CustomerListing
 from services.billing.usecases.disputes import sync_dispute
 from services.billing.usecases.entitlements import publish_entitlement
 from services.billing.usecases.refunds import sync_refunds_of
@@ -91,11 +92,13 @@ async def reconcile_some(
 async def _follow_stripe(books: Books, stripe_id: str) -> list[Drift]:
     """Synchronise all that Stripe has of the customer, parents first. Returns what could not be."""
     failed = []
-    for session_id in await books.gateway.list_session_ids(stripe_id):
+    listing = await CustomerListing.of(books.gateway, stripe_id)
+    books = replace(books, gateway=listing)
+    for session_id in listing.sessions:
         failed += await _try(books, "checkout", sync_session, session_id)
-    for invoice_id in await books.gateway.list_invoice_ids(stripe_id):
+    for invoice_id in listing.invoices:
         failed += await _try(books, "invoice", sync_invoice, invoice_id)
-    for subscription_id in await books.gateway.list_subscription_ids(stripe_id):
+    for subscription_id in listing.subscriptions:
         failed += await _try(books, "subscription", sync_subscription, subscription_id)
     for intent_id in await repository.list_intents(books.session, stripe_id):
         failed += await _try(books, "refund", sync_refunds_of, intent_id)
