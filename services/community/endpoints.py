@@ -5,7 +5,16 @@ from services.community.affiliates import endpoints as affiliates
 from services.community.affiliates import endpoints_admin as affiliates_admin
 from services.community.affiliates import endpoints_payouts as affiliates_payouts
 from services.community.faq import endpoints as faq
-from services.community.forum.endpoints import comments, feeds, moderation, notifications, reports, revisions, topics
+from services.community.forum.endpoints import (
+    comments,
+    discipline,
+    feeds,
+    moderation,
+    notifications,
+    reports,
+    revisions,
+    topics,
+)
 from shared.routing import Router
 
 router = Router()
@@ -15,6 +24,7 @@ for package in (
     comments,
     feeds,
     moderation,
+    discipline,
     revisions,
     notifications,
     reports,

@@ -51,6 +51,18 @@ class AccountDisabled(Forbidden):
     code, title = "account_disabled", "This account is disabled"
 
 
+class Silenced(Forbidden):
+    code, title = "silenced", "A moderator asked you to be silent for a while"
+
+
+class Banned(Forbidden):
+    code, title = "banned", "A moderator closed the forum to you"
+
+
+class NotAgainstStaff(Forbidden):
+    code, title = "not_against_staff", "Staff can't be silenced or banned; take their role away first"
+
+
 class SelfVote(Forbidden):
     code, title = "self_vote", "You can't vote for yourself"
 

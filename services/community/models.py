@@ -55,6 +55,9 @@ class Standing(Base):
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     disabled_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]
+    # Moderators of the forum: no new words until then, or nothing written there at all.
+    silenced_until: Mapped[datetime | None]
+    banned_at: Mapped[datetime | None]
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text()), server_default=text("'{}'"))
     roles_version: Mapped[int] = mapped_column(server_default=text("0"))
     is_paying: Mapped[bool] = mapped_column(server_default=text("false"))

@@ -14,7 +14,20 @@ from shared.database import ReadSession, WriteSession
 
 async def set_disabled(session: WriteSession, user_id: UUID, at: datetime | None) -> None:
     """Disable the user since `at`, or enable them with None."""
-    news = {"disabled_at": at}
+    await _set(session, user_id, {"disabled_at": at})
+
+
+async def set_silenced(session: WriteSession, user_id: UUID, until: datetime | None) -> None:
+    """Let the user write nothing new in the forum until then; None lets them speak."""
+    await _set(session, user_id, {"silenced_until": until})
+
+
+async def set_banned(session: WriteSession, user_id: UUID, at: datetime | None) -> None:
+    """Let the user change nothing in the forum since `at`; None lets them back in."""
+    await _set(session, user_id, {"banned_at": at})
+
+
+async def _set(session: WriteSession, user_id: UUID, news: Mapping[str, object]) -> None:
     known = insert(Standing).values(user_id=user_id, **news)
     await session.execute(known.on_conflict_do_update(index_elements=["user_id"], set_=news))
 
@@ -41,7 +54,7 @@ async def _note(
 async def set_erased(session: WriteSession, user_id: UUID, at: datetime) -> bool:
     """Leave the tombstone; returns False when it stood there before."""
     known = insert(Standing).values(user_id=user_id, erased_at=at)
-    forgotten = {"erased_at": at, "roles": [], "is_paying": False}
+    forgotten = {"erased_at": at, "roles": [], "is_paying": False, "silenced_until": None}
     first = known.on_conflict_do_update(index_elements=["user_id"], set_=forgotten, where=Standing.erased_at.is_(None))
     return (await session.scalar(first.returning(Standing.user_id))) is not None
 

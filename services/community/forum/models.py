@@ -235,7 +235,8 @@ class ModerationEntry(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     actor_id: Mapped[UUID]
     action: Mapped[str]
-    topic_id: Mapped[UUID] = mapped_column(index=True)
+    # Null when the step is about the user and not about a post of theirs.
+    topic_id: Mapped[UUID | None] = mapped_column(index=True)
     comment_id: Mapped[UUID | None]
     author_id: Mapped[UUID]
     reason: Mapped[str | None]

@@ -36,6 +36,7 @@ SORT_KEYS: dict[str, InstrumentedAttribute[Any]] = {
     "active": Topic.last_activity_at,
     "top": Topic.score,
 }
+TAGGED_TOPICS = 10_000
 COMMENT_SORT_KEYS: dict[str, InstrumentedAttribute[Any]] = {"new": Comment.created_at, "top": Comment.score}
 
 
@@ -98,6 +99,18 @@ async def list_topics(
     statement = select(Topic).where(*wanted.conditions())
     statement = after(statement, [SORT_KEYS[sort], Topic.id], values, descending=True)
     return (await session.scalars(statement.limit(limit + 1))).all()
+
+
+async def list_tags(session: ReadSession, start: str, limit: int) -> Sequence[Row[Any]]:
+    """Rows of tag, topics; the most used first. Only the newest topics count, so that the cost has a bound."""
+    newest = select(Topic.tags).where(Topic.status == VISIBLE).order_by(Topic.created_at.desc(), Topic.id.desc())
+    tag = func.unnest(newest.limit(TAGGED_TOPICS).subquery().c.tags).label("tag")
+    tags = select(tag).subquery()
+    count = func.count().label("topics")
+    statement: Select[Any] = select(tags.c.tag, count).where(tags.c.tag.startswith(start, autoescape=True))
+    statement = statement.group_by(tags.c.tag).order_by(count.desc(), tags.c.tag)
+    rows: Sequence[Row[Any]] = (await session.execute(statement.limit(limit))).all()
+    return rows
 
 
 async def search_topics(

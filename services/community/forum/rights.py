@@ -1,9 +1,10 @@
 """Who may do what with a post."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from services.community.errors import EditedMeanwhile, ModeratorsOnly, NotYours, SelfReport, SelfVote
+from services.community.errors import EditedMeanwhile, ModeratorsOnly, NotYours, SelfReport, SelfVote, Silenced
 from services.community.forum.models import DELETED, REMOVED, Post
 
 MODERATING = frozenset({"moderator", "admin"})
@@ -16,6 +17,13 @@ class Actor:
     user_id: UUID
     moderates: bool
     pays: bool = False
+    silenced_until: datetime | None = None
+
+
+def check_may_speak(actor: Actor, now: datetime) -> None:
+    """New words and changed ones are words. Raises Silenced."""
+    if actor.silenced_until is not None and actor.silenced_until > now:
+        raise Silenced(f"You can write again after {actor.silenced_until:%Y-%m-%d %H:%M} UTC.")
 
 
 def check_may_edit(actor: Actor, post: Post, revision: int) -> None:

@@ -214,13 +214,52 @@ class DiffRead(BaseModel):
     diff: str
 
 
+StepReason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Clean] | None
+
+
+class Silence(Body):
+    """For how many hours, a year at most; 0 lets the user speak again."""
+
+    hours: Annotated[int, Field(ge=0, le=366 * 24, strict=True)] = 24
+    reason: StepReason = None
+
+
+class Ban(Body):
+    """`banned: false` lets the user back in."""
+
+    banned: bool = True
+    reason: StepReason = None
+
+
+class StandingRead(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    user_id: UUID
+    silenced_until: datetime | None
+    banned_at: datetime | None
+
+
+class TagRead(BaseModel):
+    """`topics` counts those of the newest ten thousand that have the tag."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    tag: str
+    topics: int
+
+
+class TagList(BaseModel):
+    items: list[TagRead]
+    next_cursor: None = None
+
+
 class LogEntry(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     actor_id: UUID
     action: str
-    topic_id: UUID
+    topic_id: UUID | None
     comment_id: UUID | None
     author_id: UUID
     reason: str | None

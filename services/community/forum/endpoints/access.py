@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 from pydantic import StringConstraints
 
+from services.community.errors import Banned
 from services.community.forum.rights import MODERATING, Actor, check_moderates
 from services.community.forum.schemas import CategorySlug
 from services.community.requests import Clean, Community
@@ -18,10 +19,14 @@ MayWrite = user(scope="community:write")
 
 
 async def _actor(caller: Caller, session: Write) -> Actor:
-    """Raises AccountDisabled for a user whom the token has outlived."""
+    """Raises AccountDisabled for a user whom the token has outlived, Banned for one whom moderators sent away."""
     known = await get_active(session, caller.user_id)
-    pays = known is not None and known.is_paying
-    return Actor(caller.user_id, moderates=bool(caller.roles & MODERATING), pays=pays)
+    moderates = bool(caller.roles & MODERATING)
+    if known is None:
+        return Actor(caller.user_id, moderates=moderates)
+    if known.banned_at is not None:
+        raise Banned
+    return Actor(caller.user_id, moderates=moderates, pays=known.is_paying, silenced_until=known.silenced_until)
 
 
 async def limit_posts(community: Community, actor: Actor, kind: str, per_hour: int) -> None:

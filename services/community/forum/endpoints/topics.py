@@ -19,6 +19,8 @@ from services.community.forum.schemas import (
     Preview,
     PreviewRead,
     Sort,
+    TagList,
+    TagRead,
     TopicCreate,
     TopicPatch,
     TopicRead,
@@ -52,6 +54,13 @@ DAYS: dict[str, int | None] = {"day": 1, "week": 7, "month": 30, "all": None}
 async def list_forum_categories(session: Read) -> ForumCategoryList:
     rows = await repository.list_categories(session)
     return ForumCategoryList(items=[ForumCategoryRead.model_validate(row) for row in rows])
+
+
+@router.get("/v1/forum/tags", access=public)
+async def list_tags(session: Read, query: TagQuery = None, limit: Limit = 50) -> TagList:
+    """Tags that begin with `query`, the most used first."""
+    rows = await repository.list_tags(session, (query or "").lower(), limit)
+    return TagList(items=[TagRead.model_validate(row) for row in rows])
 
 
 @router.get("/v1/forum/topics", access=public)

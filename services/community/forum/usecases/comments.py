@@ -8,7 +8,13 @@ from services.community import profiles
 from services.community.errors import CommentNotFound, TopicLocked, UnknownParent
 from services.community.forum import repository
 from services.community.forum.models import MAX_DEPTH, VISIBLE, Comment, Topic
-from services.community.forum.rights import Actor, check_may_edit, check_may_restore, status_after_removal
+from services.community.forum.rights import (
+    Actor,
+    check_may_edit,
+    check_may_restore,
+    check_may_speak,
+    status_after_removal,
+)
 from services.community.forum.usecases.moderation import note_step
 from services.community.forum.usecases.revisions import keep_words
 from services.community.forum.usecases.subscriptions import take_part
@@ -35,7 +41,8 @@ class Place:
 async def add_comment(
     session: WriteSession, actor: Actor, topic_id: UUID, content: str, parent_id: UUID | None, now: datetime
 ) -> Comment:
-    """Answer a topic or a comment in it. Raises TopicLocked, UnknownParent."""
+    """Answer a topic or a comment in it. Raises Silenced, TopicLocked, UnknownParent."""
+    check_may_speak(actor, now)
     text = await rendered(content, COMMENT_LENGTH)
     topic = await repository.lock_topic(session, topic_id)
     if topic.locked:
@@ -90,6 +97,7 @@ async def edit_comment(
     session: WriteSession, actor: Actor, comment_id: UUID, content: str, revision: int, now: datetime
 ) -> Comment:
     """Replace the words as they were at `revision`. Raises NotYours, EditedMeanwhile."""
+    check_may_speak(actor, now)
     text = await rendered(content, COMMENT_LENGTH)
     comment = await repository.lock_any_comment(session, comment_id)
     if comment.status != VISIBLE:

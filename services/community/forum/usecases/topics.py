@@ -9,7 +9,13 @@ from services.community import profiles
 from services.community.errors import CommentNotFound, NotAQuestion, NotYours
 from services.community.forum import repository
 from services.community.forum.models import VISIBLE, Topic
-from services.community.forum.rights import Actor, check_may_edit, check_may_restore, status_after_removal
+from services.community.forum.rights import (
+    Actor,
+    check_may_edit,
+    check_may_restore,
+    check_may_speak,
+    status_after_removal,
+)
 from services.community.forum.usecases.moderation import note_step
 from services.community.forum.usecases.revisions import keep_words
 from services.community.forum.usecases.subscriptions import take_part
@@ -33,7 +39,8 @@ class Draft:
 
 
 async def open_topic(session: WriteSession, actor: Actor, draft: Draft, now: datetime) -> Topic:
-    """Publish a topic. Raises UnknownCategory, and a problem for text that can't be rendered safely."""
+    """Publish a topic. Raises Silenced, UnknownCategory, and a problem for text that can't be rendered safely."""
+    check_may_speak(actor, now)
     await repository.get_category(session, draft.category)
     text = await rendered(draft.content, TOPIC_LENGTH)
     topic = Topic(
@@ -64,6 +71,7 @@ async def edit_topic(
     session: WriteSession, actor: Actor, topic_id: UUID, changes: dict[str, Any], revision: int, now: datetime
 ) -> Topic:
     """Change what the author sends, as it was at `revision`. Raises NotYours, EditedMeanwhile, UnknownCategory."""
+    check_may_speak(actor, now)
     topic = await repository.lock_topic(session, topic_id)
     check_may_edit(actor, topic, revision)
     if "category" in changes:
