@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from services.jobs.catalogue import LANES, REMOTE
+from services.jobs.catalogue import LANES
 from services.jobs.errors import LeaseLost, OutputMissing, ToolNotGranted, UploadTooLarge
 from services.jobs.pace import backoff_seconds
 from services.jobs.parts import JobsParts
@@ -93,8 +93,8 @@ async def sign_in(parts: JobsParts, worker: str, tools: Sequence[str], most: int
 
 
 def _in_lane(parts: JobsParts, lane: str, tools: Sequence[str]) -> list[str]:
-    """What is asked of a provider is not for machines of our own."""
-    return [tool for tool in parts.desk.catalogue.tools_of(lane) if tool in tools and lane != REMOTE]
+    """What is asked of a provider is not for machines of our own, and no tool is in its lane."""
+    return [tool for tool in parts.desk.catalogue.tools_elsewhere(lane) if tool in tools]
 
 
 async def claim(parts: JobsParts, worker: str, tools: Sequence[str], most: int) -> list[Claim]:

@@ -54,8 +54,9 @@ async def _lock_lanes(session: WriteSession, desk: Desk, user_id: UUID, orders: 
     lanes = set()
     for number, order in enumerate(orders):
         with naming_item(number):
-            tool = desk.catalogue.get_tool(order.tool, order.family)
-            lanes.add(desk.catalogue.lane_of(tool, desk.catalogue.choose_engine(tool, order.engine)))
+            catalogue = await usecases.catalogue_for(session, desk, order.tool)
+            tool = catalogue.get_tool(order.tool, order.family)
+            lanes.add(catalogue.lane_of(tool, catalogue.choose_engine(tool, order.engine)))
     allowance = await usecases.allowance_for(session, user_id, now)
     values = {"weight": allowance.weight, "max_running": allowance.max_running}
     await session.execute(_LOCK, {"user_id": user_id, "lanes": sorted(lanes), **values})

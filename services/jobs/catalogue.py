@@ -22,18 +22,22 @@ LANES = ("interactive", "render", REMOTE)
 
 @dataclass(frozen=True)
 class Catalogue:
-    """`extra` are tools for tests: they run like any other and are shown to nobody."""
+    """`extra` are tools for tests: they run like any other and are shown to nobody.
+
+    `manned` are the tools that some runner can do now, here or elsewhere, whatever packages this host has.
+    """
 
     shipped: Mapping[str, Tool] = field(default_factory=lambda: TOOLS)
     extra: Mapping[str, Tool] = field(default_factory=dict)
     providers: Mapping[str, ProviderConfig] = field(default_factory=dict)
     engines: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    manned: frozenset[str] = frozenset()
 
     def get_tool(self, tool_id: str, family: str) -> Tool:
         """Raises ToolUnavailable for a tool whose programs are not there, ToolUnknown for what is none."""
         tool = self.shipped.get(tool_id) or self.extra.get(tool_id)
         if tool is not None and tool.family == family:
-            if self.engines_of(tool_id) == (LOCAL,) and (fault := lacks(tool)):
+            if self.engines_of(tool_id) == (LOCAL,) and (fault := self.lacks(tool)):
                 raise ToolUnavailable(f"{tool.title} can't be used yet. {fault}")
             return tool
         raise ToolUnknown(f"There is no {family} tool with this name.")
@@ -52,16 +56,31 @@ class Catalogue:
         return local | {REMOTE} if self.tools_of(REMOTE) else local
 
     def tools_of(self, lane: str) -> list[str]:
-        """Ids of everything a runner of this lane can do now."""
+        """Ids of everything a runner of this host can do now in this lane."""
         if lane == REMOTE:
             return sorted({tool for config in self.providers.values() for tool in config.models})
-        tools = (*self.shipped.values(), *self.extra.values())
-        return [tool.id for tool in tools if tool.lane == lane and is_available(tool)]
+        return [tool.id for tool in self._in_lane(lane) if is_available(tool)]
+
+    def tools_elsewhere(self, lane: str) -> list[str]:
+        """Ids of everything an attached runner may do in this lane: what it needs for that is its own business."""
+        return [tool.id for tool in self._in_lane(lane)]
+
+    def _in_lane(self, lane: str) -> list[Tool]:
+        return [tool for tool in (*self.shipped.values(), *self.extra.values()) if tool.lane == lane]
+
+    def is_available_here(self, tool_id: str) -> bool:
+        """Whether this host has the packages; of a tool that isn't known, there are none to have."""
+        tool = self.shipped.get(tool_id) or self.extra.get(tool_id)
+        return tool is None or is_available(tool)
+
+    def lacks(self, tool: Tool) -> str | None:
+        """Why nobody can do the tool's work now, for users; None when somebody can."""
+        return None if tool.id in self.manned else lacks(tool)
 
     def choose_engine(self, tool: Tool, asked: str) -> EngineName:
         """Who is to do the work: the one that was asked for, or the first of the tool's order. Raises InvalidJob."""
         name = self.engines_of(tool.id)[0] if asked == "auto" else asked
-        if name == LOCAL and (fault := lacks(tool)):
+        if name == LOCAL and (fault := self.lacks(tool)):
             raise InvalidJob.at("engine", "engine_unavailable", fault)
         if name == LOCAL:
             return EngineName(tool.engine_name, tool.engine_version)
@@ -198,7 +217,7 @@ def _shown(catalogue: Catalogue, tool: Tool) -> ToolRead:
         description=tool.description,
         kind=tool.kind,
         available=available,
-        reason=None if available else lacks(tool),
+        reason=None if available else catalogue.lacks(tool),
         options_schema=tool.options.model_json_schema(),
         engines=engines,
         units=tool.units(tool.options()),
@@ -209,6 +228,6 @@ def _shown(catalogue: Catalogue, tool: Tool) -> ToolRead:
 
 def _engine(catalogue: Catalogue, tool: Tool, name: str) -> Engine:
     if name == LOCAL:
-        return Engine(name=tool.engine_name, version=tool.engine_version, available=is_available(tool))
+        return Engine(name=tool.engine_name, version=tool.engine_version, available=catalogue.lacks(tool) is None)
     engine = catalogue.choose_engine(tool, name)
     return Engine(name=engine.provider, version=engine.version, available=True)

@@ -57,8 +57,8 @@ Prefer = Annotated[str | None, Header(max_length=200, description=PREFER)]
 
 
 @router.get("/v1/tools", access=public)
-async def list_tools(parts: Parts) -> Page[ToolRead]:
-    return Page(items=entries(parts.desk.catalogue), next_cursor=None)
+async def list_tools(session: Read, parts: Parts) -> Page[ToolRead]:
+    return Page(items=entries(await usecases.catalogue_now(session, parts.desk)), next_cursor=None)
 
 
 @router.post("/v1/ai/jobs", access=WRITES, status_code=202, responses={200: JOB, 202: JOB})

@@ -13,6 +13,11 @@ from services.jobs.models_usage import UsageCounter
 from shared.database import ReadSession
 from shared.pagination import after
 
+_TOOLS_OF_RUNNERS = text("""
+    SELECT DISTINCT jsonb_array_elements_text(tools) FROM workers
+     WHERE seen_at > now() - interval '1 minute' AND draining_at IS NULL
+""")
+
 
 async def get_job(session: ReadSession, user_id: UUID, job_id: UUID) -> Job:
     """A user's own job that is not deleted. Raises JobNotFound, also for other people's."""
@@ -50,6 +55,11 @@ async def list_live_jobs(session: ReadSession, user_id: UUID) -> Sequence[Job]:
 
 async def list_jobs_by_id(session: ReadSession, ids: Sequence[UUID]) -> Sequence[Job]:
     return (await session.scalars(select(Job).where(Job.id.in_(ids), Job.deleted_at.is_(None)))).all()
+
+
+async def list_tools_of_runners(session: ReadSession) -> Sequence[str]:
+    """What the runners that are alive and not draining can do, attached ones among them."""
+    return (await session.scalars(_TOOLS_OF_RUNNERS)).all()
 
 
 async def get_batch(session: ReadSession, user_id: UUID, batch_id: UUID) -> Batch:

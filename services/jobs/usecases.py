@@ -114,10 +114,11 @@ def _terms(desk: Desk, allowance: Allowance, order: Order, now: datetime) -> dic
 
 async def plan_order(session: ReadSession, desk: Desk, user_id: UUID, order: Order) -> Plan:
     """Check an order without writing anything. Raises InvalidJob and its like."""
-    tool = desk.catalogue.get_tool(order.tool, order.family)
+    catalogue = await catalogue_for(session, desk, order.tool)
+    tool = catalogue.get_tool(order.tool, order.family)
     plan = plan_work(tool, order.prompt, order.options, len(order.input_files))
-    engine = desk.catalogue.choose_engine(tool, order.engine)
-    plan = replace(plan, engine=engine, lane=desk.catalogue.lane_of(tool, engine))
+    engine = catalogue.choose_engine(tool, order.engine)
+    plan = replace(plan, engine=engine, lane=catalogue.lane_of(tool, engine))
     if not order.input_files:
         return price(plan, order.prompt, [])
     found = {file.id: file for file in await repository.list_ready_files(session, user_id, order.input_files)}
@@ -128,6 +129,16 @@ async def plan_order(session: ReadSession, desk: Desk, user_id: UUID, order: Ord
             wanted = " or ".join(KIND_NAMES[kind] for kind in tool.input_kinds)
             raise InvalidJob.at(f"input_files.{position}", "wrong_kind", f"{tool.title} takes {wanted}.")
     return price(plan, order.prompt, [found[file_id].media or {} for file_id in order.input_files])
+
+
+async def catalogue_for(session: ReadSession, desk: Desk, tool_id: str) -> Catalogue:
+    """The catalogue for an order of this tool. Runners are asked for only where this host can't do the work itself."""
+    return desk.catalogue if desk.catalogue.is_available_here(tool_id) else await catalogue_now(session, desk)
+
+
+async def catalogue_now(session: ReadSession, desk: Desk) -> Catalogue:
+    """The catalogue with what the runners that are alive can do, wherever they are."""
+    return replace(desk.catalogue, manned=frozenset(await repository.list_tools_of_runners(session)))
 
 
 async def allowance_for(session: WriteSession, user_id: UUID, now: datetime) -> Allowance:

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from services.jobs import operator
+from services.jobs.engines import extras
 from services.jobs.queue import Queue
 from services.jobs.tasks import sweep_files
 from shared.identity import IDENTITY_HEADER
@@ -29,7 +30,7 @@ def runner_of(svc, *tools, key="key-one"):
 @pytest_asyncio.fixture
 async def creator(svc):
     user_id = someone()
-    await grant_plan(svc, user_id, max_running=50)
+    await grant_plan(svc, user_id, max_running=50, limits={"voiceover_seconds": 100})
     async with svc.client(user_id) as client:
         yield client
 
@@ -38,6 +39,12 @@ async def creator(svc):
 async def box(svc):
     async with runner_of(svc) as client:
         yield client
+
+
+@pytest.fixture
+def bare_host(tmp_path, monkeypatch):
+    """A host on which the engines' packages never arrive."""
+    monkeypatch.setenv(extras.FOLDER_VARIABLE, str(tmp_path))
 
 
 async def claim(runner, *tools, worker="box-1", **more):
@@ -117,6 +124,28 @@ async def test_a_key_for_some_tools_claims_no_others(svc, creator):
         refused = await narrow.post("/v1/runner/claim", json={"tools": ["memes", "sleep"], "worker_id": "b"})
         assert (refused.status_code, refused.json()["code"]) == (403, "tool_not_granted")
         assert await claim(narrow, "memes") == []
+
+
+async def test_what_only_a_runner_elsewhere_can_do_is_available_while_it_is_there(svc, creator, box, bare_host):
+    async def shown(tool):
+        tools = (await creator.get("/v1/tools")).json()["items"]
+        return next((one["available"], one["engines"][0]["available"]) for one in tools if one["id"] == tool)
+
+    order = {"tool": "voiceover", "prompt": "Said elsewhere."}
+    refused = await creator.post("/v1/ai/jobs", json=order)
+    assert (refused.status_code, refused.json()["code"], await shown("voiceover")) == (
+        422, "tool_unavailable", (False, False),
+    )  # fmt: skip
+    assert await claim(box, "voiceover") == []
+    assert (await shown("voiceover"), await shown("reels")) == ((True, True), (False, False))
+    assert (await creator.post("/v1/ai/jobs", json=order)).status_code == 202
+    assert (await creator.post("/v1/jobs/batches", json={"items": [order]})).status_code == 202
+    jobs = await claim(box, "voiceover", max=2)
+    assert [job["tool"] for job in jobs] == ["voiceover", "voiceover"]
+    assert [await outcome_of(box, job) for job in jobs] == ["COMPLETED", "COMPLETED"]
+    await svc.rows("UPDATE workers SET seen_at = now() - interval '2 minutes' RETURNING 1")
+    assert await shown("voiceover") == (False, False)
+    assert (await creator.post("/v1/ai/jobs", json=order)).status_code == 422
 
 
 async def test_a_job_of_another_key_is_lost_to_this_one_even_with_its_token(svc, creator, box):

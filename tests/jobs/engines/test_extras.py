@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from services.jobs.catalogue import NOT_BUILT, Catalogue, entries
+from services.jobs.catalogue import Catalogue, entries
 from services.jobs.engines import extras
 from services.jobs.errors import ToolUnavailable
 
@@ -89,9 +89,3 @@ def test_packages_of_another_machine_are_none(folder, monkeypatch):
         assert not extras.is_ready()
     finally:
         extras.stamp.cache_clear()
-
-
-def test_an_announced_tool_says_that_it_is_not_built():
-    announced = [entry for entry in entries(Catalogue()) if entry.kind == "announced"]
-    assert {entry.reason for entry in announced} <= {NOT_BUILT}
-    assert not any(entry.available for entry in announced)
