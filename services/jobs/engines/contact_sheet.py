@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageSequence
 
 from services.jobs.engines import TOOLS, InputFile, warm
 from services.jobs.engines.fonts import font
 from services.jobs.engines.images.layouts import LAYOUTS
 from services.jobs.engines.images.palettes import PALETTES
+from services.jobs.engines.memes.motion import ANIMATIONS
 from services.jobs.engines.memes.templates import TEMPLATES
 
 _CELL, _GAP, _COLUMNS = (360, 450), 24, 6
@@ -84,6 +85,20 @@ def _made(tool: str, prompt: str, folder: Path, **options: object) -> Image.Imag
     return Image.open(output.files[0].path).convert("RGB")
 
 
+def _strip(animation: str, folder: Path) -> Image.Image:
+    """Nine moments of a meme that moves, three in a row."""
+    chosen = {"template": "laptop-cat", "format": "gif", "animation": animation}
+    spec = TOOLS["memes"]
+    run = _Run(Path(tempfile.mkdtemp(dir=folder)))
+    output = spec.run(run, _MEMES["laptop-cat"], spec.options(**chosen))
+    with Image.open(output.files[0].path) as loop:
+        frames = [frame.convert("RGB").resize((240, 240)) for frame in ImageSequence.Iterator(loop)]
+    page = Image.new("RGB", (720, 720))
+    for number in range(9):
+        page.paste(frames[number * (len(frames) - 1) // 8], (number % 3 * 240, number // 3 * 240))
+    return page
+
+
 def _cells(folder: Path) -> list[tuple[str, Image.Image]]:
     cells = [(f"memes · {name}", _made("memes", _MEMES[name], folder, template=name)) for name in TEMPLATES]
     for index, prompt in enumerate(_HARD_MEMES):
@@ -91,6 +106,7 @@ def _cells(folder: Path) -> list[tuple[str, Image.Image]]:
         cells.append((f"memes · stress · {name}", _made("memes", prompt, folder, template=name)))
     bar = _made("memes", "the caption bar, above | and below", folder, template="snail-rocket", layout="caption-bar")
     cells.append(("memes · caption-bar", bar))
+    cells += [(f"memes · {animation}", _strip(animation, folder)) for animation in ANIMATIONS]
     sizes = ("portrait", "square", "story", "portrait", "landscape", "portrait", "cover")
     layouts = list(LAYOUTS)
     for index, (prompt, palette) in enumerate(zip_longest(_POSTERS, PALETTES)):

@@ -17,7 +17,6 @@ from services.jobs.errors import InvalidJob
 
 MEMES = TOOLS["memes"]
 WORDS = "just one quick email | the cat: no"
-ANIMATIONS = ["pop", "typewriter", "fade"]
 SIZE = 360
 
 
@@ -60,7 +59,7 @@ def far(one, other):
     return np.abs(one - other).mean()
 
 
-@pytest.mark.parametrize("animation", ANIMATIONS)
+@pytest.mark.parametrize("animation", motion.ANIMATIONS)
 def test_a_loop_goes_from_the_bare_picture_to_the_whole_meme(run, tmp_path, animation):
     file, output = made(run, format="gif", animation=animation)
     assert (file.content_type, file.kind) == ("image/gif", "image")
@@ -74,7 +73,7 @@ def test_a_loop_goes_from_the_bare_picture_to_the_whole_meme(run, tmp_path, anim
     assert output.units == {"ai_generations": 1, "images": 1}
 
 
-@pytest.mark.parametrize("animation", ANIMATIONS)
+@pytest.mark.parametrize("animation", motion.ANIMATIONS)
 def test_captions_come_in_their_order_and_nothing_else_moves(run, animation):
     file, _ = made(run, format="gif", animation=animation)
     pictures, _ = frames_of(file.path)
@@ -163,7 +162,7 @@ def test_an_odd_side_loses_a_pixel_in_a_film(run, tmp_path):
     assert (probed["width"], probed["height"]) == (file.width, file.height) == (400, 302)
 
 
-@pytest.mark.parametrize("animation", ANIMATIONS)
+@pytest.mark.parametrize("animation", motion.ANIMATIONS)
 def test_what_is_held_is_what_is_used(run, animation):
     chosen = {"format": "mp4", "animation": animation, "hold_seconds": 3.3}
     held = price(plan_work(MEMES, "a || b b b", chosen, 0), "a || b b b", []).units

@@ -6,7 +6,7 @@ picture is the still meme, to the pixel.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from PIL import Image
 
@@ -16,6 +16,7 @@ from services.jobs.engines.shaping import Run
 from services.jobs.engines.typeset import Block, Line
 
 Animation = Literal["pop", "typewriter", "fade"]
+ANIMATIONS: tuple[Animation, ...] = get_args(Animation)
 
 # Pictures a second; a GIF counts a picture's time in hundredths, and twenty a second come out even.
 RATE = 20
