@@ -154,7 +154,6 @@ class _Consumer:
 
     def __init__(self, url: str, routes: Routes, ingest: Ingest) -> None:
         self._url, self._routes, self._ingest = url, routes, ingest
-        self._arrived: deque[DeliveredMessage] = deque()
         self._changed = asyncio.Event()
         self._lost = self._stopping = False
         self._pause = 1.0
@@ -190,16 +189,22 @@ class _Consumer:
             channel.close_callbacks.add(self._lose)
             yield wire
         finally:
-            self._arrived.clear()
             await _close(connection)
 
     async def _consume(self, wire: Wire) -> None:
+        # Of this connection alone: what arrives while it closes is delivered again, and would overtake others.
+        arrived: deque[DeliveredMessage] = deque()
+
+        async def arrive(message: DeliveredMessage) -> None:
+            arrived.append(message)
+            self._changed.set()
+
         await wire.basic_qos(prefetch_count=PREFETCH)
-        consumer = await wire.basic_consume(f"{self._ingest.service}.in", self._arrive, timeout=CONNECT_SECONDS)
+        consumer = await wire.basic_consume(f"{self._ingest.service}.in", arrive, timeout=CONNECT_SECONDS)
         while not (self._stopping or self._lost):
-            if self._arrived:
+            if arrived:
                 # Whatever is there, never waiting for more: batches grow by themselves under load.
-                batch = [self._arrived.popleft() for _ in range(min(len(self._arrived), INGEST_BATCH))]
+                batch = [arrived.popleft() for _ in range(min(len(arrived), INGEST_BATCH))]
                 await self._take(wire, batch)
                 self._pause = 1.0
             else:
@@ -221,10 +226,6 @@ class _Consumer:
             await self._ingest.receive([envelope for _, envelope in run], fresh=fresh, only=only)
         if readable:
             await wire.basic_ack(_tag(readable[-1][0]), multiple=True)
-
-    async def _arrive(self, message: DeliveredMessage) -> None:
-        self._arrived.append(message)
-        self._changed.set()
 
     def _lose(self, *_: object) -> None:
         self._lost = True

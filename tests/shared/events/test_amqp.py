@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from shared.contracts.community import ForumTopicRemoved
+from shared.events import amqp
 from shared.events.amqp import AmqpTransport, subscribed_types
 from shared.events.broker import Topology
 from shared.events.event import on
@@ -211,6 +212,40 @@ async def test_a_message_whose_taker_died_is_stored_before_it_is_handled(clean_b
         await buses.until(stored)
         await buses.transport.detach(watched)
         assert seen[0] is False
+
+
+async def test_what_arrives_while_a_failed_connection_closes_is_left_to_the_broker(join_by_broker, monkeypatch):
+    """Taken over by the next connection, it would overtake what the broker delivers again."""
+    close, positions, attempts = amqp._close, [], []
+
+    async def close_after_another_arrived(connection):
+        if len(attempts) == 1:
+            await buses.publish("community", *events[1:])
+            await buses.bus["community"].drain()
+        await close(connection)
+
+    class Failing:
+        service = "chat"
+
+        async def receive(self, envelopes, *, fresh, only=None):
+            attempts.append(fresh)
+            if len(attempts) == 1:
+                raise OSError("no space left")
+            positions.extend(int(envelope["sequence"]) for envelope in envelopes)
+
+    monkeypatch.setattr(amqp, "_close", close_after_another_arrived)
+    async with join_by_broker(teller(), counter()) as buses:
+        events, ingest = story(3), Failing()
+        await buses.publish("community", *events[:1])
+        await buses.bus["community"].drain()
+        await buses.transport.attach(ingest)
+
+        async def taken():
+            return len(positions) >= len(events)
+
+        await buses.until(taken)
+        await buses.transport.detach(ingest)
+    assert positions == [1, 2, 3]
 
 
 async def test_a_broker_that_is_not_there_is_an_outage_and_not_an_error():
