@@ -11,7 +11,7 @@ from sqlalchemy import delete, text
 
 from services.community import standing
 from services.community.affiliates.usecases.membership import end_membership
-from services.community.forum.models import Notification, Report, Subscription
+from services.community.forum.models import Notification, NotificationSettings, Report, Subscription
 from services.community.forum.presenting import GONE, GONE_HTML
 from services.community.models import Profile
 from shared.database import WriteSession
@@ -79,6 +79,7 @@ async def erase_user(session: WriteSession, user_id: UUID, forum_content: ForumC
     await session.execute(delete(Report).where(Report.reporter_id == user_id))
     theirs = (Notification.user_id == user_id) | (Notification.actor_id == user_id)
     await session.execute(delete(Notification).where(theirs))
+    await session.execute(delete(NotificationSettings).where(NotificationSettings.user_id == user_id))
     await session.execute(delete(Profile).where(Profile.user_id == user_id))
     await end_membership(session, user_id, now)
     return True

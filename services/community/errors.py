@@ -71,6 +71,14 @@ class SelfReport(Forbidden):
     code, title = "self_report", "You can't report yourself; delete the post instead"
 
 
+class ReportClaimed(Conflict):
+    code, title = "report_claimed", "Another moderator is looking into this"
+
+
+class ReportDecided(Conflict):
+    code, title = "report_decided", "This report was decided"
+
+
 class TopicLocked(Conflict):
     code, title = "topic_locked", "This topic takes no more comments"
 

@@ -144,3 +144,43 @@ async def test_notifications_are_pages_of_one_s_own(village):
     assert stranger.status_code == 400
     assert (await village.call("GET", "/v1/notifications")).status_code == 401
     assert (await village.get("/v1/notifications", new_id()))["items"] == []
+
+
+SETTINGS = "/v1/notifications/settings"
+ALL = {"mention": True, "reply": True, "comment": True, "accepted": True}
+
+
+async def test_users_hear_only_of_the_kinds_they_want(village):
+    author, other = await village.register(handle="ann"), await village.register()
+    topic = await village.topic(author)
+    assert await village.get(SETTINGS, author) == ALL
+    saved = await village.call("PUT", SETTINGS, author, json={"comment": False})
+    assert (saved.status_code, saved.json()) == (200, ALL | {"comment": False})
+    assert await village.get(SETTINGS, author) == ALL | {"comment": False}
+    await village.comment(other, topic["id"])
+    assert await told(village, author) == []
+    await village.comment(other, topic["id"], "Well, @ann!")
+    assert await told(village, author) == ["mention"]
+    assert await village.get(SETTINGS, other) == ALL
+
+
+async def test_wishes_are_yes_or_no_and_of_known_kinds(village):
+    user = await village.register()
+    for body in ({"comment": "perhaps"}, {"removed": False}, {"mention": None}, []):
+        assert (await village.call("PUT", SETTINGS, user, json=body)).status_code == 422
+    assert (await village.call("GET", SETTINGS)).status_code == 401
+    assert (await village.call("PUT", SETTINGS, json={})).status_code == 401
+
+
+async def test_a_topic_that_was_read_has_no_more_news_for_its_reader_alone(village):
+    author, watcher, other = await village.register(), await village.register(), await village.register()
+    topic, unread = await village.topic(author), await village.topic(author)
+    await village.call("PUT", f"/v1/forum/topics/{topic['id']}/subscription", watcher, json={})
+    village.svc.clock.advance(1)
+    for each in (topic, unread):
+        await village.comment(other, each["id"])
+    await village.hear_itself()
+    assert (await village.call("PUT", f"/v1/forum/topics/{topic['id']}/read", author)).status_code == 204
+    assert (await unseen(village, author), await unseen(village, watcher)) == (1, 1)
+    assert (await village.call("PUT", f"/v1/forum/topics/{new_id()}/read", author)).status_code == 404
+    assert (await village.call("PUT", f"/v1/forum/topics/{topic['id']}/read")).status_code == 401

@@ -123,3 +123,40 @@ async def test_what_cannot_be_seen_or_is_one_s_own_cannot_be_reported(village):
     for path in (topic, comment, f"/v1/forum/topics/{new_id()}"):
         assert (await report(village, path)).status_code == 404
     assert (await report(village, comment, reason="boring")).status_code == 422
+
+
+async def claim(village, report_id, moderator, roles=("moderator",)):
+    return await village.call("POST", f"{QUEUE}/{report_id}/claim", moderator, roles=list(roles))
+
+
+async def test_one_moderator_looks_into_a_report_until_the_claim_goes_cold(village):
+    _, topic, _ = await posts(village)
+    await report(village, topic)
+    [row] = await queue(village)
+    first, second = new_id(), new_id()
+    assert (await claim(village, row["id"], first)).json()["claimed_by"] == str(first)
+    assert (await claim(village, row["id"], first)).status_code == 200
+    taken = await claim(village, row["id"], second)
+    assert (taken.status_code, taken.json()["code"]) == (409, "report_claimed")
+    village.svc.clock.advance(3601)
+    assert (await claim(village, row["id"], second)).json()["claimed_by"] == str(second)
+    [row] = await queue(village)
+    assert row["claimed_by"] == str(second)
+    await resolve(village, row["id"], "dismiss")
+    assert (await claim(village, row["id"], second)).json()["code"] == "report_decided"
+
+
+async def test_of_moderators_who_claim_at_once_one_has_it(village):
+    _, topic, _ = await posts(village)
+    await report(village, topic)
+    [row] = await queue(village)
+    answers = await asyncio.gather(*(claim(village, row["id"], new_id()) for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409]
+
+
+async def test_only_moderators_claim_and_only_what_there_is(village):
+    _, topic, _ = await posts(village)
+    await report(village, topic)
+    [row] = await queue(village)
+    assert (await claim(village, row["id"], new_id(), ["support"])).json()["code"] == "moderators_only"
+    assert (await claim(village, new_id(), new_id())).json()["code"] == "report_not_found"

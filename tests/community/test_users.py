@@ -136,6 +136,7 @@ async def a_busy_user(village):
     await village.call("PUT", f"/v1/forum/topics/{foreign['id']}/accepted", other, **accepted)
     await village.call("PUT", f"/v1/forum/topics/{foreign['id']}/vote", user)
     await village.comment(other, own["id"], "hello")
+    await village.call("PUT", "/v1/notifications/settings", user, json={"reply": False})
     village.svc.clock.advance(600)
     edit = {"json": {"content": "edited"}, "headers": {"If-Match": "1"}}
     await village.call("PATCH", f"/v1/forum/comments/{comment['id']}", user, **edit)

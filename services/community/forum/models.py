@@ -227,6 +227,16 @@ class Notification(Base):
     seen_at: Mapped[datetime | None]
 
 
+class NotificationSettings(Base):
+    """Kinds of news that a user does not want; without a row they want all of them."""
+
+    __tablename__ = "notification_settings"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    unwanted: Mapped[list[str]]
+    updated_at: Mapped[datetime]
+
+
 class ModerationEntry(Base):
     """What moderators did to whose post. No foreign keys: the log outlives what it tells of."""
 
@@ -261,6 +271,8 @@ class Report(Base):
     reason: Mapped[str]
     note: Mapped[str | None]
     state: Mapped[str] = mapped_column(server_default=text("'open'"), default=OPEN)
+    claimed_by: Mapped[UUID | None]
+    claimed_at: Mapped[datetime | None]
     handled_by: Mapped[UUID | None]
     handled_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

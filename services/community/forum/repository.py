@@ -21,6 +21,7 @@ from services.community.forum.models import (
     CommentVote,
     ModerationEntry,
     Notification,
+    NotificationSettings,
     Report,
     Subscription,
     Topic,
@@ -275,6 +276,13 @@ async def list_notices(session: ReadSession, user_id: UUID, ids: Sequence[UUID])
 async def count_unseen(session: ReadSession, user_id: UUID) -> int:
     readable = _readable_notifications(user_id).where(Notification.seen_at.is_(None))
     return await session.scalar(select(func.count()).select_from(readable.subquery())) or 0
+
+
+async def find_unwanted(session: ReadSession, user_ids: set[UUID]) -> dict[UUID, list[str]]:
+    """What these users don't want to hear of; who never said is left out."""
+    columns = NotificationSettings.user_id, NotificationSettings.unwanted
+    rows = await session.execute(select(*columns).where(NotificationSettings.user_id.in_(user_ids)))
+    return {row.user_id: row.unwanted for row in rows}
 
 
 async def lock_report(session: WriteSession, report_id: UUID) -> Report:

@@ -291,6 +291,15 @@ class UnseenRead(BaseModel):
     unseen: int
 
 
+class NotificationWishes(Body):
+    """Which news the user wants. That a moderator took something down is always told."""
+
+    mention: bool = True
+    reply: bool = True
+    comment: bool = True
+    accepted: bool = True
+
+
 class SeenBody(Body):
     """Which notifications were seen; without `ids` all of them."""
 
@@ -307,6 +316,8 @@ class ReportFacts(BaseModel):
     reason: str
     note: str | None
     state: ReportState
+    claimed_by: UUID | None
+    claimed_at: datetime | None
     handled_by: UUID | None
     handled_at: datetime | None
     created_at: datetime

@@ -15,6 +15,7 @@ from services.community.forum.models import Notification
 from services.community.forum.schemas import (
     Author,
     NotificationRead,
+    NotificationWishes,
     SeenBody,
     SubscriptionBody,
     SubscriptionRead,
@@ -102,6 +103,28 @@ async def count_notifications(session: Read, caller: Caller) -> UnseenRead:
 @router.post("/v1/notifications/seen", access=MayWrite, status_code=204)
 async def mark_notifications_seen(body: SeenBody, session: Write, actor: InActor, community: InCommunity) -> None:
     await notifying.mark_seen(session, actor.user_id, body.ids, community.now)
+
+
+@router.get("/v1/notifications/settings", access=MayRead)
+async def read_notification_settings(session: Read, caller: Caller) -> NotificationWishes:
+    unwanted = (await repository.find_unwanted(session, {caller.user_id})).get(caller.user_id, [])
+    return NotificationWishes(**dict.fromkeys(unwanted, False))
+
+
+@router.put("/v1/notifications/settings", access=MayWrite)
+async def change_notification_settings(
+    body: NotificationWishes, session: Write, actor: InActor, community: InCommunity
+) -> NotificationWishes:
+    """Say what you want to hear of from now on; fields that are left out are wanted."""
+    unwanted = [kind for kind, is_wanted in body.model_dump().items() if not is_wanted]
+    await notifying.set_unwanted(session, actor.user_id, unwanted, community.now)
+    return body
+
+
+@router.put("/v1/forum/topics/{topic_id}/read", access=MayWrite, status_code=204)
+async def mark_topic_read(topic_id: UUID, session: Write, actor: InActor, community: InCommunity) -> None:
+    """What was told of this topic is seen."""
+    await notifying.read_topic(session, actor.user_id, topic_id, community.now)
 
 
 @router.get("/v1/forum/topics/{topic_id}/subscription", access=MayRead)

@@ -67,6 +67,12 @@ async def list_reports(
     )
 
 
+@router.post("/v1/admin/community/reports/{report_id}/claim", access=user())
+async def claim_report(report_id: UUID, session: Write, actor: InActor, community: InCommunity) -> ReportFacts:
+    """For moderators: say that you look into it. Claiming again keeps it warm; after an hour anybody may."""
+    return ReportFacts.model_validate(await reports.claim_report(session, actor, report_id, community.now))
+
+
 @router.post("/v1/admin/community/reports/{report_id}/resolve", access=user())
 async def resolve_report(
     report_id: UUID, body: Resolution, session: Write, actor: InActor, community: InCommunity

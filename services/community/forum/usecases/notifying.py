@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.community import standing
 from services.community.forum import repository
-from services.community.forum.models import REMOVED, VISIBLE, Notification, Topic
+from services.community.forum.models import REMOVED, VISIBLE, Notification, NotificationSettings, Topic
 from shared.contracts.community import ForumAnswerAccepted, ForumCommentCreated, ForumTopicCreated, ForumTopicRemoved
 from shared.database import WriteSession
 from shared.ids import new_id
@@ -67,12 +67,14 @@ async def tell_of_removal(session: WriteSession, event: ForumTopicRemoved, event
 
 
 async def _tell(session: WriteSession, occasion: Occasion, kinds: dict[UUID, str]) -> None:
-    """Nobody is told of what they did themselves, of topics they muted, or while they are barred."""
+    """Nobody is told of what they did themselves or do not want, of topics they muted, or while they are barred."""
     if await repository.find_topic(session, occasion.topic_id) is None:
         return
     deaf = {occasion.actor_id, *await repository.list_muting(session, occasion.topic_id, set(kinds))}
     deaf |= await standing.find_barred(session, set(kinds))
-    rows = [_row(occasion, user_id, kind) for user_id, kind in kinds.items() if user_id not in deaf]
+    unwanted = await repository.find_unwanted(session, set(kinds))
+    wanted = {user_id: kind for user_id, kind in kinds.items() if kind not in unwanted.get(user_id, ())}
+    rows = [_row(occasion, user_id, kind) for user_id, kind in wanted.items() if user_id not in deaf]
     for start in range(0, len(rows), BATCH):
         known = insert(Notification).values(rows[start : start + BATCH])
         await session.execute(known.on_conflict_do_nothing(index_elements=["user_id", "event_id"]))
@@ -97,6 +99,20 @@ async def mark_seen(session: WriteSession, user_id: UUID, ids: Iterable[UUID] | 
     if ids is not None:
         statement = statement.where(Notification.id.in_(list(ids)))
     await session.execute(statement.values(seen_at=now))
+
+
+async def read_topic(session: WriteSession, user_id: UUID, topic_id: UUID, now: datetime) -> None:
+    """The user has read the topic, so nothing of it is news. Raises TopicNotFound."""
+    await repository.get_topic(session, topic_id)
+    theirs = (Notification.user_id == user_id, Notification.topic_id == topic_id, Notification.seen_at.is_(None))
+    await session.execute(update(Notification).where(*theirs).values(seen_at=now))
+
+
+async def set_unwanted(session: WriteSession, user_id: UUID, kinds: list[str], now: datetime) -> None:
+    """From now on the user hears of everything but these kinds."""
+    news = {"unwanted": kinds, "updated_at": now}
+    known = insert(NotificationSettings).values(user_id=user_id, **news)
+    await session.execute(known.on_conflict_do_update(index_elements=["user_id"], set_=news))
 
 
 async def forget_old(session: WriteSession, now: datetime) -> None:

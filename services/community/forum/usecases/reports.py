@@ -1,14 +1,14 @@
 """Complaints about posts, and what moderators decide about them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 
-from services.community.errors import CommentNotFound, TopicNotFound
+from services.community.errors import CommentNotFound, ReportClaimed, ReportDecided, TopicNotFound
 from services.community.forum import repository
 from services.community.forum.models import DISMISSED, OPEN, UPHELD, Report
 from services.community.forum.rights import Actor, check_may_report, check_moderates
@@ -18,6 +18,7 @@ from shared.database import WriteSession
 from shared.ids import new_id
 
 Decision = Literal["remove", "dismiss"]
+CLAIM = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,23 @@ async def _file(
         "created_at": now,
     }
     await session.execute(insert(Report).values(**row).on_conflict_do_nothing())
+
+
+async def claim_report(session: WriteSession, actor: Actor, report_id: UUID, now: datetime) -> Report:
+    """Say that one looks into a report, so that no other moderator does as well. A claim goes cold after an hour.
+
+    Raises ModeratorsOnly, ReportNotFound, ReportClaimed, ReportDecided.
+    """
+    check_moderates(actor)
+    report = await repository.lock_report(session, report_id)
+    if report.state != OPEN:
+        raise ReportDecided
+    is_warm = report.claimed_at is not None and report.claimed_at > now - CLAIM
+    if is_warm and report.claimed_by != actor.user_id:
+        raise ReportClaimed
+    report.claimed_by, report.claimed_at = actor.user_id, now
+    await session.flush()
+    return report
 
 
 async def resolve_report(
