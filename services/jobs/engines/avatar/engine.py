@@ -1,7 +1,7 @@
 """The avatar engine: a figure says a script, its mouth led by the voice's own times and loudness."""
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil, cos, pi, sin
+from math import cos, pi, sin
 from typing import Any, Literal
 
 import numpy as np
@@ -12,19 +12,18 @@ from services.jobs.engines.avatar import looks
 from services.jobs.engines.avatar.character import Hair
 from services.jobs.engines.avatar.mouths import loudness
 from services.jobs.engines.extras import FFMPEG, FILM_READER, VISION, VOICES
-from services.jobs.engines.film import planes
+from services.jobs.engines.film import planes, spoken
 from services.jobs.engines.film.drawing import write_film
+from services.jobs.engines.film.spoken import RATE
 from services.jobs.engines.framing import Colour, opaque
 from services.jobs.engines.media import open_picture
 from services.jobs.engines.protocol import Context, InvalidInput, Output, Quote, Tool
 from services.jobs.engines.reels.captions import Captions
-from services.jobs.engines.speech import script, sound
-from services.jobs.engines.speech.performance import LEAD, TAIL, Performance, perform
-from services.jobs.engines.voiceover.engine import VoiceOptions, described, most_seconds, used
+from services.jobs.engines.speech import sound
+from services.jobs.engines.speech.performance import Performance, perform
+from services.jobs.engines.voiceover.engine import VoiceOptions, described
 
-RATE = 30
 SIZES = {"square": (1080, 1080), "story": (1080, 1920)}
-MAX_SECONDS = 150
 
 
 class Mouth(BaseModel):
@@ -75,8 +74,7 @@ def run(ctx: Context, prompt: str | None, options: AvatarOptions) -> Output:
     )
     ctx.progress(100, "done")
     data = {"kind": "avatar", "look": options.look, **described(played.words, played.seconds)}
-    counted = {"voiceover_seconds": used(played.speech, prompt or "", options), "export_seconds": ceil(played.seconds)}
-    return Output([file], data, {"ai_generations": 1, **counted})
+    return Output([file], data, spoken.counted(played, prompt or "", options))
 
 
 def _look(options: AvatarOptions, picture: Image.Image | None, played: Performance, seed: int) -> Callable[[int], Any]:
@@ -120,20 +118,11 @@ def check(prompt: str | None, options: AvatarOptions, inputs: int) -> None:
         raise InvalidInput("A puppet is made of a photo: send one.", field="input_files")
     if options.look == "character" and inputs:
         raise InvalidInput("The character is drawn: choose puppet or portrait for a picture.", field="input_files")
-    script.refuse_unsayable(prompt or "")
-    if most_seconds(prompt or "", options) > MAX_SECONDS:
-        raise InvalidInput("An avatar speaks for about 90 seconds at most: shorten the script.", "INPUT_TOO_LARGE")
+    spoken.refuse_script(prompt or "", options)
 
 
 def quote(prompt: str | None, options: AvatarOptions, _media: Sequence[Mapping[str, Any]]) -> Quote:
-    most = most_seconds(prompt or "", options)
-    whole = ceil(most + LEAD + TAIL + 1 / RATE)
-    return Quote({"ai_generations": 1, "voiceover_seconds": most, "export_seconds": whole}, 3 + whole * 0.4)
-
-
-def units(_options: AvatarOptions) -> dict[str, int]:
-    """For a script of half a minute."""
-    return {"ai_generations": 1, "voiceover_seconds": 30, "export_seconds": 32}
+    return spoken.quote(prompt or "", options, work=0.4)
 
 
 def est_seconds(_options: AvatarOptions) -> float:
@@ -154,7 +143,7 @@ TOOL = Tool(
     options=AvatarOptions,
     accepts_inputs=1,
     needs_prompt=True,
-    units=units,
+    units=spoken.units,
     est_seconds=est_seconds,
     check=check,
     run=run,

@@ -1,28 +1,27 @@
 """The reels engine: a script is spoken over moving pictures, with captions that are sung along and music beneath."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import ceil
 from typing import Any, Literal
 
 from PIL import Image
 from pydantic import ConfigDict, Field
 
 from services.jobs.engines.extras import FFMPEG, FILM_READER, VISION, VOICES
+from services.jobs.engines.film import spoken
 from services.jobs.engines.film.drawing import write_film
+from services.jobs.engines.film.spoken import RATE
 from services.jobs.engines.framing import Colour
 from services.jobs.engines.media import open_picture
 from services.jobs.engines.protocol import Context, InputFile, InvalidInput, Output, Quote, Tool
 from services.jobs.engines.reels import scenes
 from services.jobs.engines.reels.captions import Captions, Place
-from services.jobs.engines.reels.scenes import RATE, SIZE, Scene, Transition
-from services.jobs.engines.speech import listening, music, script, sound
+from services.jobs.engines.reels.scenes import SIZE, Scene, Transition
+from services.jobs.engines.speech import listening, music, sound
 from services.jobs.engines.speech.music import Mood
-from services.jobs.engines.speech.performance import LEAD, TAIL, Performance, perform
-from services.jobs.engines.voiceover.engine import VoiceOptions, described, most_seconds, used
+from services.jobs.engines.speech.performance import Performance, perform
+from services.jobs.engines.voiceover.engine import VoiceOptions, described
 
 MAX_PICTURES = 10
-# Held seconds, of which a reel uses about two thirds: platforms show them whole up to 90.
-MAX_SECONDS = 150
 
 
 class ReelOptions(VoiceOptions):
@@ -60,8 +59,7 @@ def run(ctx: Context, prompt: str | None, options: ReelOptions) -> Output:
     )
     ctx.progress(100, "done")
     data = {"kind": "reel", **described(played.words, played.seconds), "scenes": [_told(scene) for scene in shown]}
-    counted = {"voiceover_seconds": used(played.speech, prompt or "", options), "export_seconds": ceil(played.seconds)}
-    return Output([file], data, {"ai_generations": 1, **counted})
+    return Output([file], data, spoken.counted(played, prompt or "", options))
 
 
 def _mix(ctx: Context, played: Performance, options: ReelOptions) -> Any:
@@ -100,9 +98,7 @@ def _told(scene: Scene) -> dict[str, float]:
 
 def check(prompt: str | None, options: ReelOptions, inputs: int) -> None:
     del inputs
-    script.refuse_unsayable(prompt or "")
-    if most_seconds(prompt or "", options) > MAX_SECONDS:
-        raise InvalidInput("A reel is at most about 90 seconds long: shorten the script.", "INPUT_TOO_LARGE")
+    spoken.refuse_script(prompt or "", options)
 
 
 def quote(prompt: str | None, options: ReelOptions, media: Sequence[Mapping[str, Any]]) -> Quote:
@@ -110,14 +106,7 @@ def quote(prompt: str | None, options: ReelOptions, media: Sequence[Mapping[str,
     kinds = [given.get("kind", "image") for given in media]
     if kinds.count("image") > MAX_PICTURES or kinds.count("audio") > 1:
         raise InvalidInput(f"A reel takes {MAX_PICTURES} pictures and one music at most.", field="input_files")
-    most = most_seconds(prompt or "", options)
-    whole = ceil(most + LEAD + TAIL + 1 / RATE)
-    return Quote({"ai_generations": 1, "voiceover_seconds": most, "export_seconds": whole}, 3 + whole * 0.6)
-
-
-def units(_options: ReelOptions) -> dict[str, int]:
-    """For a script of half a minute."""
-    return {"ai_generations": 1, "voiceover_seconds": 30, "export_seconds": 32}
+    return spoken.quote(prompt or "", options, work=0.6)
 
 
 def est_seconds(_options: ReelOptions) -> float:
@@ -139,7 +128,7 @@ TOOL = Tool(
     options=ReelOptions,
     accepts_inputs=MAX_PICTURES + 1,
     needs_prompt=True,
-    units=units,
+    units=spoken.units,
     est_seconds=est_seconds,
     check=check,
     run=run,

@@ -11,6 +11,7 @@ from PIL import Image
 
 from services.jobs.engines import framing
 from services.jobs.engines.film.planes import blank, moved, of_picture, planes
+from services.jobs.engines.film.spoken import RATE
 from services.jobs.engines.film.still import Still
 from services.jobs.engines.images import engine as images
 from services.jobs.engines.images.engine import ImageOptions
@@ -20,7 +21,6 @@ from services.jobs.engines.vector import covering, rasterise
 Transition = Literal["fade", "slide", "zoom", "cut"]
 
 SIZE = (1080, 1920)
-RATE = 30
 # Pictures are held larger than the frame, so that there is something to move over.
 _ROOM = 1.16
 _HELD = (1252, 2228)  # SIZE with that room, in even numbers.
