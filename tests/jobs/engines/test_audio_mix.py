@@ -89,7 +89,7 @@ def true_peak(heard):
 
 
 @pytest.mark.parametrize(
-    ("form", "source"), [("wav", "noise"), ("mp3", "noise"), ("m4a", "noise"), ("wav", "beats"), ("m4a", "beats")]
+    ("form", "source"), [("wav", "noise"), ("mp3", "noise"), ("m4a", "noise"), ("wav", "beats")]
 )
 def test_a_mix_is_as_loud_as_speech_should_be_and_no_peak_is_over_the_ceiling(run, sounds, form, source):
     file, heard, data = mixed(run, [sounds[source]], format=form)
