@@ -88,9 +88,7 @@ def true_peak(heard):
     return 20 * np.log10(np.abs(curve).max())
 
 
-@pytest.mark.parametrize(
-    ("form", "source"), [("wav", "noise"), ("mp3", "noise"), ("m4a", "noise"), ("wav", "beats")]
-)
+@pytest.mark.parametrize(("form", "source"), [("wav", "noise"), ("mp3", "noise"), ("m4a", "noise"), ("wav", "beats")])
 def test_a_mix_is_as_loud_as_speech_should_be_and_no_peak_is_over_the_ceiling(run, sounds, form, source):
     file, heard, data = mixed(run, [sounds[source]], format=form)
     assert sound.loudness(heard) == pytest.approx(-16, abs=0.5)

@@ -69,6 +69,8 @@ def broken(tmp_path_factory):
         ("thumbnail", None, {}),
         ("subtitles", None, {}),
         ("subtitles", "hallo", {"language": "de-DE", "burn_in": True}),
+        ("video-editor", None, {"clips": [{"input": 0, "start": 2.5, "end": 2.9}]}),
+        ("audio-mix", None, {"tracks": [{"name": "voice"}, {"duck_under": "voice"}]}),
     ],
 )
 def test_a_film_that_is_broken_in_the_middle_is_the_films_fault(run, broken, tool, prompt, options):
