@@ -127,8 +127,8 @@ SEED_ITEMS: tuple[SeedItem, ...] = (
     ),
     SeedItem(
         "How do I delete my account and my data?",
-        "Write to us and we erase your account, your files, your prompts and your conversations. Invoices are kept as long as "
-        "the law asks.",
+        "Ask for it on your account page. You are signed out everywhere, and after 7 days, in which you can change your mind, "
+        "we erase your files, your prompts and your conversations. Invoices are kept as long as the law asks.",
         "account",
     ),
     SeedItem(
@@ -139,7 +139,8 @@ SEED_ITEMS: tuple[SeedItem, ...] = (
     ),
     SeedItem(
         "How can I talk to a person?",
-        "Ask in the forum, or write to support from the address of your account. We answer on working days.",
+        "Ask for a person in this chat and one of us takes over, or write to support from the address of your account. "
+        "The forum helps as well. We answer on working days.",
         "account",
     ),
 )
