@@ -66,6 +66,7 @@ async def test_a_login_needs_the_password_and_then_a_code(svc):
     phone, _ = await protect(account)
     token = await challenge(svc, account)
     assert (await through_gateway(svc, token).get("/v1/me")).status_code == 401
+    assert len((await account.client.get("/v1/me/sessions")).json()["items"]) == 1
     finished = await finish(svc, token, phone.code())
     assert finished.status_code == 200
     assert finished.json()["user"]["email"] == account.email

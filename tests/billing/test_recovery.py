@@ -84,12 +84,13 @@ async def test_a_refund_whose_answer_was_lost_for_a_day_is_found_and_not_made_ag
     user = await shop.register()
     payment = await shop.buy(user)
     await shop.control("delivery", drop=True)
+    await shop.stripe("POST", "refunds", payment_intent=payment["stripe_payment_intent_id"], amount="500")
     await shop.control("faults", method="POST", path="/v1/refunds", kind="reset", times=3)
     assert (await shop.refund(payment["id"], amount=1000)).status_code == 503
     await shop.control("clock/advance", seconds=DAY + HOUR)
     await finish_refunds(shop.svc.runtime)
     made = (await shop.stripe("GET", "refunds"))["data"]
-    assert [refund["amount"] for refund in made] == [1000]
+    assert [refund["amount"] for refund in made] == [1000, 500]
     [kept] = await shop.svc.rows("SELECT stripe_refund_id, status FROM refunds")
     assert (kept["stripe_refund_id"], kept["status"]) == (made[0]["id"], "succeeded")
     assert (await shop.payments(user))[0]["amount_refunded"] == 1000
@@ -107,16 +108,18 @@ async def test_a_refund_that_stripe_never_heard_of_is_made_even_after_days(shop)
 
 async def test_a_checkout_whose_answer_was_lost_for_a_day_is_found_and_not_opened_again(shop):
     user = await shop.register()
+    earlier = await shop.checkout(user, "creator")
     await shop.control("delivery", drop=True)
     await shop.control("faults", method="POST", path="/v1/checkout/sessions", kind="reset", times=3)
     assert (await order(shop, user)).status_code == 503
-    [session] = (await shop.stripe("GET", "checkout/sessions"))["data"]
-    await shop.pay(session["id"])
+    [lost, known] = (await shop.stripe("GET", "checkout/sessions"))["data"]
+    assert known["id"] == earlier["session_id"]
+    await shop.pay(lost["id"])
     await shop.control("clock/advance", seconds=DAY + HOUR)
     await finish_checkouts(shop.svc.runtime)
-    assert [found["id"] for found in (await shop.stripe("GET", "checkout/sessions"))["data"]] == [session["id"]]
-    [kept] = await shop.svc.rows("SELECT stripe_session_id FROM checkouts")
-    assert kept["stripe_session_id"] == session["id"]
+    assert len((await shop.stripe("GET", "checkout/sessions"))["data"]) == 2
+    [kept] = await shop.svc.rows("SELECT stripe_session_id FROM checkouts WHERE plan_id = 'viral'")
+    assert kept["stripe_session_id"] == lost["id"]
 
 
 async def test_a_checkout_that_stripe_never_heard_of_is_opened_even_after_a_day(shop):
