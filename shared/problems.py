@@ -62,6 +62,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(SqlalchemyPoolTimeout, _on_busy)
     app.add_exception_handler(PoolTimeout, _on_busy)
     app.add_exception_handler(postgres.UntranslatableCharacter, _on_untranslatable)
+    # What bypasses the session meets the driver's errors bare.
+    app.add_exception_handler(postgres.OperationalError, _on_unavailable)
+    app.add_exception_handler(postgres.InterfaceError, _on_unavailable)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
@@ -96,9 +99,13 @@ async def _on_database(request: Request, error: Exception) -> Response:
     if isinstance(cause, postgres.DataError):
         return _respond(request, Unprocessable("A value is out of range or has characters that cannot be stored."))
     if isinstance(cause, (postgres.OperationalError, postgres.InterfaceError)):
-        log.warning("database_unavailable", error=type(cause).__name__)
-        return _respond(request, Unavailable("The database is busy."))
+        return await _on_unavailable(request, cause)
     raise error
+
+
+async def _on_unavailable(request: Request, error: Exception) -> Response:
+    log.warning("database_unavailable", error=type(error).__name__)
+    return _respond(request, Unavailable("The database is busy."))
 
 
 async def _on_busy(request: Request, _error: Exception) -> Response:

@@ -6,10 +6,18 @@ from services.chat.app import service
 from shared.ids import new_id
 from shared.migrations import differences
 from tests.support.chat import CANCEL_QUESTION, TOKEN_HEADER, answer_to, finished, item, item_id_of, say, start
+from tests.support.full_disks import no_room_for
 
 
 async def test_the_tables_are_what_the_models_say(svc):
     assert differences(service, svc.runtime.database.url) == []
+
+
+async def test_a_conversation_that_finds_the_disk_full_asks_to_come_back(svc, client):
+    async with no_room_for(svc.runtime.database, "chat_sessions"):
+        refused = await client.post("/v1/chat/sessions", json={})
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    assert (await client.post("/v1/chat/sessions", json={})).status_code == 201
 
 
 async def test_a_question_is_answered_from_the_faq_with_its_source(client, chat):

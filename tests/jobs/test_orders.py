@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.support.full_disks import no_room_for
 from tests.support.jobs import claimed, grant_plan, jobs_service, order, ordered, settle, someone
 
 
@@ -19,6 +20,16 @@ async def test_an_order_is_accepted_with_a_place_in_the_queue(svc, client, user_
     assert job["usage"] == {"ai_generations": 1, "images": 1}
     assert (job["seed"], job["metadata"], job["progress"], job["result"]) == (5, {"album": 7}, 0, None)
     assert (await client.get(f"/v1/jobs/{job['id']}")).json() == job
+
+
+async def test_an_order_that_finds_the_disk_full_asks_to_come_back_and_holds_nothing(svc, client):
+    async with no_room_for(svc.runtime.database, "jobs"):
+        refused = await order(client, "memes", prompt="a | b")
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    usage = (await client.get("/v1/jobs/usage")).json()
+    assert (await client.get("/v1/jobs")).json()["items"] == []
+    assert usage["ai_generations"]["reserved"] == 0
+    assert (await order(client, "memes", prompt="a | b")).status_code == 202
 
 
 async def test_the_published_views_show_the_job_with_all_their_columns(svc, client):
