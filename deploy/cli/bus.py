@@ -27,7 +27,16 @@ app = typer.Typer(no_args_is_help=True, help="The event backbone: outboxes, inbo
 console = Console(highlight=False)
 
 Result = TypeVar("Result")
-Consumer = Annotated[str, typer.Option(help="A consumer, such as community.record_payment.")]
+
+
+def _of_a_service(consumer: str) -> str:
+    """A consumer that the code no longer has may still own parked events, so only its service must be there."""
+    if consumer.partition(".")[0] not in {service.name for service in SERVICES}:
+        raise typer.BadParameter(f"{consumer} belongs to no service; `bus lag` lists the consumers.")
+    return consumer
+
+
+Consumer = Annotated[str, typer.Option(help="A consumer, such as community.record_payment.", callback=_of_a_service)]
 EventType = Annotated[str | None, typer.Option("--type", help="Only events of this type, such as payment.paid.")]
 Subject = Annotated[str | None, typer.Option(help="Only events of this subject, such as payment/018f….")]
 EventId = Annotated[str | None, typer.Option("--event", help="Only this event.")]

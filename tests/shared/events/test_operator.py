@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import REGISTRY
+from typer.testing import CliRunner
 
+from deploy.cli import bus
 from shared.contracts.community import ForumTopicCreated
 from shared.events import retention
 from shared.events.event import on
@@ -196,3 +198,11 @@ async def test_metrics_fall_back_to_zero_when_a_consumer_has_caught_up(stuck):
     assert REGISTRY.get_sample_value("inbox_parked", labels) == 0
     assert REGISTRY.get_sample_value("bus_blocked_subjects", {"service": "chat"}) == 0
     assert len(await stuck.rows(EFFECTS)) == 3
+
+
+@pytest.mark.parametrize("verb", ["redrive", "discard"])
+def test_a_consumer_of_no_service_is_refused_with_where_to_look(verb):
+    options = {"discard": ["--reason", "mistyped"]}.get(verb, [])
+    answer = CliRunner().invoke(bus.app, [verb, "--consumer", "no.such", *options])
+    assert answer.exit_code == 2
+    assert "bus lag" in answer.output
