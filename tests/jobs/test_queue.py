@@ -315,3 +315,17 @@ async def test_the_place_in_the_queue_knows_of_fairness(svc):
     eta = last["queue"]["eta_seconds"]
     assert 0 < eta["low"] < eta["high"]
     assert eta["high"] > job["queue"]["eta_seconds"]["high"]
+
+
+async def test_a_settle_finds_its_attempt_by_key_while_the_table_is_small(svc):
+    ((user, _client),) = await people(svc, {})
+    await place_directly(svc, user, 1)
+    held = await claimed(svc)
+    async with svc.runtime.database.pool.connection() as connection:
+        await connection.execute("ANALYZE job_attempts")
+        async with connection.transaction():
+            values = (held.job_id, held.token, svc.clock.now())
+            await connection.execute("SELECT jobs_settle_v1(%s, %s, 'FAILED', '{}', %s)", values)
+            query = "SELECT seq_scan, idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'job_attempts'"
+            row = await (await connection.execute(query)).fetchone()
+    assert (row["seq_scan"], row["idx_scan"]) == (0, 1), "a plan kept from an empty table would read all of a full one"
