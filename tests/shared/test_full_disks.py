@@ -17,7 +17,7 @@ UNSENT = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
 
 @pytest.fixture
 async def buses(clean_broker):
-    """Joined by a broker, which is asked again after a second without a confirm."""
+    """Joined by a broker, with a consumer that asks for order."""
     services = teller(), counter(Recorder(), ordered=True)
     async with joined(
         *services, transport=lambda _, given: AmqpTransport(clean_broker.url, routes_of(given), settle_seconds=0)
@@ -31,7 +31,7 @@ async def handled_in_order_once(buses, count):
     assert [(row["position"], row["times"]) for row in effects] == [(number, 1) for number in range(1, count + 1)]
 
 
-@pytest.mark.parametrize("table", ["notes", "outbox", "idempotency_keys"])
+@pytest.mark.parametrize("table", ["notes", "outbox"])
 async def test_a_request_that_cannot_be_stored_asks_to_come_back_and_leaves_nothing(notes, table):
     headers = {"Idempotency-Key": "key-1"}
     async with notes.client(new_id()) as client:
@@ -70,7 +70,7 @@ async def test_events_wait_in_the_outbox_for_a_broker_without_space(buses, clean
         await buses.publish("community", *events[10:20])
 
         async def refused():
-            return buses.bus["community"]._relay._failures > 1
+            return buses.bus["community"]._relay._failures > 0
 
         await buses.until(refused)
         assert await buses.scalar("community", UNSENT) == 10
