@@ -63,9 +63,9 @@ class Suite:
 WHOLE = ("--fail-under=99.97", "--precision=2", "--show-missing", "--skip-covered")
 PLAIN = "not chaos and not browser and not services and not slow and not compose"
 SUITES = (
-    Suite("fast", ("tests", "-m", PLAIN, "-n", "2", "--ignore=tests/billing"), 2400),
+    Suite("fast", ("tests", "-m", PLAIN, "-n", "3", "--ignore=tests/billing"), 2400),
     Suite("billing", ("tests/billing", "-m", PLAIN, "-n", "2"), 1200, covers="services/billing"),
-    Suite("slow", ("tests", "-m", "slow and not chaos and not browser and not services", "-n", "2"), 1800),
+    Suite("slow", ("tests", "-m", "slow and not chaos and not browser and not services", "-n", "3"), 1800),
     Suite("browser", ("tests", "-m", "browser and not services"), 300),
     Suite("services", ("tests", "-m", "services"), 600),
     Suite("chaos", ("tests", "-m", "chaos", "-n", "2"), 1200),

@@ -33,7 +33,7 @@ MINE = {
 }
 VISIBLE = {"/v1/forum/topics/{topic_id}": "topic", "/v1/forum/comments/{comment_id}": "comment"}
 # Whoever can see a post may do these to it.
-FOR_ALL = {"view", "vote", "comments", "subscription", "report", "revisions", "diff"}
+FOR_ALL = {"view", "read", "vote", "comments", "subscription", "report", "revisions", "diff"}
 STAFF = "/v1/admin/"
 STAFF_ACTS = {"lock", "unlock", "pin", "unpin", "move", "takeover", "reply", "release"}
 # Public by their nature, or opened by a signature instead of a caller.
