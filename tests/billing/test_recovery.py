@@ -84,15 +84,15 @@ async def test_a_refund_whose_answer_was_lost_for_a_day_is_found_and_not_made_ag
     user = await shop.register()
     payment = await shop.buy(user)
     await shop.control("delivery", drop=True)
-    await shop.stripe("POST", "refunds", payment_intent=payment["stripe_payment_intent_id"], amount="500")
     await shop.control("faults", method="POST", path="/v1/refunds", kind="reset", times=3)
     assert (await shop.refund(payment["id"], amount=1000)).status_code == 503
+    await shop.stripe("POST", "refunds", payment_intent=payment["stripe_payment_intent_id"], amount="500")
     await shop.control("clock/advance", seconds=DAY + HOUR)
     await finish_refunds(shop.svc.runtime)
     made = (await shop.stripe("GET", "refunds"))["data"]
-    assert [refund["amount"] for refund in made] == [1000, 500]
+    assert [refund["amount"] for refund in made] == [500, 1000]
     [kept] = await shop.svc.rows("SELECT stripe_refund_id, status FROM refunds")
-    assert (kept["stripe_refund_id"], kept["status"]) == (made[0]["id"], "succeeded")
+    assert (kept["stripe_refund_id"], kept["status"]) == (made[1]["id"], "succeeded")
     assert (await shop.payments(user))[0]["amount_refunded"] == 1000
 
 
