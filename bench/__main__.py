@@ -21,9 +21,9 @@ def main(
     wanted = names or list(BENCHES)
     if unknown := set(wanted) - set(BENCHES):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: the benches are {', '.join(BENCHES)}")
-    figures = run_benches(wanted, QUICK if quick else Settings(), Console(highlight=False))
+    findings = run_benches(wanted, QUICK if quick else Settings(), Console(highlight=False))
     if write:
-        write_down(figures, DOCUMENT)
+        write_down(findings, DOCUMENT)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,25 +26,35 @@ BENCHES: dict[str, Callable[[Settings], list[Figure]]] = {
     "start": start.measure,
     "peers": peers.measure,
 }
-FIGURES = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- end -->)", re.DOTALL)
+# What each bench found, by its name.
+Findings = dict[str, list[Figure]]
 
 
-def run_benches(names: list[str], settings: Settings, console: Console) -> list[Figure]:
+def run_benches(names: list[str], settings: Settings, console: Console) -> Findings:
     """Measure one kind after the other and show the figures as they come."""
     configure_logging(level="CRITICAL")
-    figures = []
+    findings: Findings = {}
     for name in names:
         began = time.monotonic()
         with console.status(f"Measuring {name}"):
             found = BENCHES[name](settings)
         console.rule(f"{name}, {time.monotonic() - began:.0f} s")
         console.print(table_of(found))
-        figures += found
-    return figures
+        findings[name] = found
+    return findings
 
 
-def write_down(figures: list[Figure], document: Path) -> None:
-    """Put the figures, with machine and date, between the marks of the document."""
+def write_down(findings: Findings, document: Path) -> None:
+    """Put each bench's figures, with machine and date, between its marks in the document; other benches' stay."""
+    text = document.read_text()
+    for name, figures in findings.items():
+        before, begin, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- end {name} -->")
+        text = f"{before}{begin}{_dated(figures)}{end}{after}"
+    document.write_text(text)
+
+
+def _dated(figures: list[Figure]) -> str:
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     heading = f"{datetime.now(UTC):%Y-%m-%d}, {machine}. Medians, and the range of the runs in brackets.\n\n"
-    document.write_text(FIGURES.sub(lambda _: f"{heading}{markdown_of(figures)}\n", document.read_text()))
+    return f"{heading}{markdown_of(figures)}\n"

@@ -5,6 +5,7 @@ import math
 import pytest
 from rich.console import Console
 
+from bench.__main__ import DOCUMENT
 from bench.board import Figure, markdown_of
 from bench.run import BENCHES, run_benches, write_down
 from bench.settings import QUICK
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", BENCHES)
 def test_a_bench_yields_figures_beside_their_references(name, monkeypatch):
     monkeypatch.delenv("AMQP_URL", raising=False)
-    figures = run_benches([name], QUICK, Console(quiet=True))
+    figures = run_benches([name], QUICK, Console(quiet=True))[name]
     assert figures
     for figure in figures:
         assert len(figure.ours) == len(figure.theirs) == QUICK.runs
@@ -31,13 +32,21 @@ def test_a_rate_is_met_from_above_and_a_time_from_below():
     assert "≥ 0.5 met" in markdown_of([rate])
 
 
-def test_figures_replace_the_ones_that_were_written_down(tmp_path):
+def test_figures_replace_those_of_their_bench_and_leave_the_others(tmp_path):
     document = tmp_path / "performance.md"
-    document.write_text("# Before\n<!-- figures -->\nold\n<!-- end -->\nafter\n")
+    document.write_text(
+        "# Before\n<!-- jobs -->\nold\n<!-- end jobs -->\n<!-- http -->\nkept\n<!-- end http -->\nafter\n"
+    )
     figure = Figure("E1", "events", "events/s", "raw")
     figure.add(1234, 5000)
-    write_down([figure], document)
+    write_down({"jobs": [figure]}, document)
     written = document.read_text()
     assert "old" not in written
     assert "| E1 | events | 1,234 (1,234-1,234) events/s |" in written
-    assert written.endswith("<!-- end -->\nafter\n")
+    assert written.endswith("<!-- end jobs -->\n<!-- http -->\nkept\n<!-- end http -->\nafter\n")
+
+
+def test_the_document_has_a_place_for_each_bench():
+    text = DOCUMENT.read_text()
+    for name in BENCHES:
+        assert text.count(f"<!-- {name} -->\n") == text.count(f"<!-- end {name} -->\n") == 1
