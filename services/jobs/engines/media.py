@@ -12,6 +12,9 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 MAX_BYTES = 30 * 1024 * 1024
 MAX_PIXELS = 50_000_000  # Pillow warns above this and raises above twice this; both are refused.
 MAX_EDGE = 16_000
+MAX_MOVING_PIXELS = 400_000_000  # Of all frames of an animated picture together; some seconds of decoding.
+# Browsers don't believe in frames of a hundredth of a second, and show them for a tenth of one.
+_TOO_FAST, _INSTEAD = 10, 100
 _SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
 _CONTENT_TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
 _QUARTER_TURNS = {5, 6, 7, 8}  # EXIF orientations that swap width and height.
@@ -21,27 +24,51 @@ _EXIF_ORIENTATION = 0x0112
 def probe_image(path: Path, content_type: str | None = None) -> dict[str, Any]:
     """Describe a picture as it is meant to be seen: width and height are those after the EXIF turn.
 
-    Decodes every pixel once, so a truncated file is found here and not in the middle of a job. A name or a
+    Decodes every pixel once, so a truncated file is found here and not in the middle of a job. What moves has
+    `frames` and, unless it is immense, a `duration` in seconds. A name or a
     `content_type` that says another image format than the bytes do is refused. Raises InvalidInput.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         name = image.format or ""
         _refuse_disguise(path, content_type, name)
         _decode(image)
         frames = getattr(image, "n_frames", 1)
         turned = image.getexif().get(_EXIF_ORIENTATION) in _QUARTER_TURNS
         width, height = reversed(image.size) if turned else image.size
-    return {"kind": "image", "format": name.lower(), "width": width, "height": height, "animated": frames > 1}
+        moving = _looked_through(image, frames) if frames > 1 else {}
+    size = {"width": width, "height": height}
+    return {"kind": "image", "format": name.lower(), **size, "animated": frames > 1, **moving}
+
+
+def _looked_through(image: Image.Image, frames: int) -> dict[str, Any]:
+    """How many frames there are, and the seconds that they take as browsers play them.
+
+    Too many pixels in all are not decoded: their seconds are left out, and no tool plays them.
+    """
+    if frames * image.width * image.height > MAX_MOVING_PIXELS:
+        return {"frames": frames}
+    milliseconds = 0
+    for number in range(frames):
+        _decode(image, number)
+        milliseconds += stay_of(image)
+    return {"frames": frames, "duration": milliseconds / 1000}
+
+
+def stay_of(frame: Image.Image) -> int:
+    """How long browsers show this frame of an animated picture, in milliseconds; known once it is decoded."""
+    stay = int(frame.info.get("duration", 0))
+    return stay if stay > _TOO_FAST else _INSTEAD
 
 
 def open_picture(path: Path) -> Image.Image:
     """The picture as RGB or RGBA, the right way up, first frame only. Raises InvalidInput."""
-    with _opened(path) as image:
+    with opened(path) as image:
         _decode(image)
         return _eight_bit(ImageOps.exif_transpose(image))
 
 
-def _opened(path: Path) -> Image.Image:
+def opened(path: Path) -> Image.Image:
+    """The file as Pillow sees it, nothing decoded yet. Raises InvalidInput."""
     _refuse_size_on_disk(path)
     # The limit is Pillow's only switch for bombs and it is global; setting it is idempotent.
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -76,10 +103,11 @@ def _refuse_disguise(path: Path, content_type: str | None, found: str) -> None:
         raise InvalidInput(f"The file says it is {claimed} but its content is {found}.", "UNSUPPORTED_MEDIA")
 
 
-def _decode(image: Image.Image) -> None:
+def _decode(image: Image.Image, frame: int = 0) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image.seek(frame)
             image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large() from None

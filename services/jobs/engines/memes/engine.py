@@ -2,24 +2,25 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
 from PIL import Image, ImageOps
 
-from services.jobs.engines import emoji, text, typeset
+from services.jobs.engines import typeset
 from services.jobs.engines.framing import opaque
 from services.jobs.engines.media import open_picture
-from services.jobs.engines.memes import film, motion, templates
+from services.jobs.engines.memes import film, filming, motion, templates
+from services.jobs.engines.memes.bars import PAPER, barred
+from services.jobs.engines.memes.lettering import lettered, report
 from services.jobs.engines.memes.options import MAX_CAPTIONS, MemeOptions, captions, check
-from services.jobs.engines.memes.templates import CLASSIC, PRINTED, TEMPLATES, Slot
+from services.jobs.engines.memes.templates import CLASSIC, TEMPLATES, Slot
 from services.jobs.engines.output import save
 from services.jobs.engines.protocol import Context, InvalidInput, Output, OutputFile, Quote, Tool
 from services.jobs.engines.shapes import INK
 from services.jobs.engines.typeset import Block, Box
 
-_PAPER = "#fffdf7"
 _NARROWEST, _TALLEST = 0.45, 2.0  # Height over width of a picture; beyond that it is set on a dark ground.
 _PANEL_RATIO, _GUTTER = 0.62, 0.012
 _ZOOM = 0.2  # How much closer each panel goes when one picture fills several.
@@ -38,6 +39,8 @@ def run(ctx: Context, prompt: str | None, options: MemeOptions) -> Output:
     """Make one meme. Raises InvalidInput for pictures or captions that can't be used."""
     check(prompt, options, len(ctx.inputs))
     wanted = captions(prompt, options)
+    if filming.moves(options, [given.media for given in ctx.inputs]):
+        return filming.run(ctx, wanted, options)
     ctx.progress(5, "reading the picture" if ctx.inputs else "drawing the scene")
     template = None if ctx.inputs else (options.template or _suited(wanted, ctx.seed))
     sheet = _sheet(ctx, wanted, template, options)
@@ -47,7 +50,7 @@ def run(ctx: Context, prompt: str | None, options: MemeOptions) -> Output:
     ctx.progress(60 if bare else 80, "saving")
     saved = _moving(ctx, bare, sheet, blocks, options) if bare else _still(ctx, sheet, options)
     ctx.progress(100, "done")
-    return Output([saved], _report(sheet, template, wanted, blocks), _used(wanted, options))
+    return Output([saved], report(sheet.layout, template, wanted, blocks), _used(wanted, options))
 
 
 def _still(ctx: Context, sheet: Sheet, options: MemeOptions) -> OutputFile:
@@ -129,16 +132,11 @@ def _panel(pictures: list[Image.Image], index: int, size: tuple[int, int]) -> Im
 
 def _barred(picture: Image.Image, wanted: list[str]) -> Sheet:
     """The picture between white bars, a bar for each caption that has words."""
-    bars = [round(picture.width * 0.2) if caption else 0 for caption in (*wanted, "")[:2]]
-    height = picture.height + sum(bars)
-    page = Image.new("RGB", (picture.width, height), _PAPER)
-    page.paste(picture, (0, bars[0]))
-    tops = (0.0, (height - bars[1]) / height)
-    places = [
-        Slot(Box(0.045, top + 0.018, 0.91, bar / height - 0.036), PRINTED, INK)
-        for top, bar in zip(tops, bars, strict=True)
-    ]
-    return Sheet(page, list(zip(wanted, places, strict=False)), "caption-bar")
+    above, below = (bool(caption) for caption in (*wanted, "")[:2])
+    size, top, slots = barred(picture.size, above=above, below=below)
+    page = Image.new("RGB", size, PAPER)
+    page.paste(picture, (0, top))
+    return Sheet(page, list(zip(wanted, slots, strict=False)), "caption-bar")
 
 
 def write(sheet: Sheet) -> list[Block]:
@@ -147,29 +145,10 @@ def write(sheet: Sheet) -> list[Block]:
     for caption, slot in sheet.written:
         if not caption:
             continue
-        block = typeset.typeset(caption, slot.within(*sheet.picture.size), _scaled(slot, sheet.picture.width))
-        if block is None:
-            raise InvalidInput("A caption is too long to be readable in its place.", "INPUT_TOO_LARGE")
+        block = lettered(caption, slot, sheet.picture.size)
         typeset.draw(sheet.picture, block, slot.colour, INK)
         blocks.append(block)
     return blocks
-
-
-def _scaled(slot: Slot, width: int) -> typeset.Style:
-    scale = width / 1080
-    return replace(slot.style, largest=max(12, round(slot.style.largest * scale)), smallest=max(3, round(6 * scale)))
-
-
-def _report(sheet: Sheet, template: str | None, wanted: list[str], blocks: list[Block]) -> dict[str, Any]:
-    has_emoji = any(emoji.match(caption, index) for caption in wanted for index in range(len(caption)))
-    return {
-        "layout": sheet.layout,
-        "template": template,
-        "captions": wanted,
-        "text_sizes": [block.size for block in blocks],
-        "missing_characters": sorted({letter for caption in wanted for letter in text.missing(caption)}),
-        "credits": ["Emoji: Twemoji, CC BY 4.0"] if has_emoji else [],
-    }
 
 
 def units(_options: MemeOptions) -> dict[str, int]:
@@ -187,8 +166,14 @@ def est_seconds(options: MemeOptions) -> float:
     return (2.5 if options.moves else 0.15) * max(1.0, (options.width / 1080) ** 2)
 
 
-def quote(prompt: str | None, options: MemeOptions, _media: Sequence[Mapping[str, Any]]) -> Quote:
-    return Quote(_used(captions(prompt, options), options), est_seconds(options))
+def quote(prompt: str | None, options: MemeOptions, media: Sequence[Mapping[str, Any]]) -> Quote:
+    """Refuses what `run` would, now that it is known what the files are."""
+    wanted = captions(prompt, options)
+    if filming.moves(options, media):
+        return filming.quote(wanted, options, media)
+    if options.times:
+        raise InvalidInput("Times are for captions on a film or an animated picture.", field="options.times")
+    return Quote(_used(wanted, options), est_seconds(options))
 
 
 TOOL = Tool(
@@ -197,7 +182,8 @@ TOOL = Tool(
     title="Memes",
     description=(
         "Captions on your own picture or on one of our drawn templates, set large, outlined and never cut. "
-        "Separate captions by ' | '. As a GIF or a film they appear one after another. "
+        "Separate captions by ' | '. As a GIF or a film they appear one after another. On your own film or animated "
+        "picture they stay, or come and go at times that you give; it keeps its pace and its sound. "
         "Made by typesetting and drawing, not by an image model."
     ),
     lane="interactive",
@@ -209,5 +195,6 @@ TOOL = Tool(
     est_seconds=est_seconds,
     check=check,
     run=run,
+    input_kinds=("image", "video"),
     quote=quote,
 )

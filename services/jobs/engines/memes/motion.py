@@ -49,11 +49,12 @@ class Shot(NamedTuple):
 
 def frames_of(captions: Sequence[str], animation: Animation, hold: float) -> int:
     """How many frames there will be; empty captions take no time."""
-    moving = sum(_moving(caption, animation) + round(_GAP * RATE) for caption in captions if caption)
+    moving = sum(moving_frames(caption, animation) + round(_GAP * RATE) for caption in captions if caption)
     return round(_LEAD * RATE) + moving - round(_GAP * RATE) + round(hold * RATE)
 
 
-def _moving(caption: str, animation: Animation) -> int:
+def moving_frames(caption: str, animation: Animation) -> int:
+    """How many frames a caption takes until it is whole, the first whole one among them."""
     seconds = {"pop": _POP, "fade": _FADE}.get(animation, min(_LONGEST, len(caption) / _LETTERS_A_SECOND))
     return max(2, round(seconds * RATE))
 
@@ -65,29 +66,35 @@ def shots(
     settled = bare.copy()
     yield Shot(settled.copy(), round(_LEAD * RATE), None, settled=True)
     for number, (words, caption) in enumerate(captions):
-        edges = _room(caption.block, bare.size)
-        count = _moving(words, animation)
-        for picture in _appearing(settled, caption, edges, animation, count):
+        edges = room(caption.block, bare.size)
+        count = moving_frames(words, animation)
+        for layer in appearing(caption, edges, animation, count):
+            picture = settled.copy()
+            picture.paste(layer, edges[:2], layer)
             yield Shot(picture, 1, edges, settled=False)
         typeset.draw(settled, caption.block, caption.colour, INK)
         is_last = number == len(captions) - 1
         yield Shot(settled.copy(), 1 + round((hold if is_last else _GAP) * RATE), edges, settled=True)
 
 
-def _appearing(
-    settled: Image.Image, caption: Caption, edges: Edges, animation: Animation, count: int
-) -> Iterator[Image.Image]:
-    layer = Image.new("RGBA", settled.size, (0, 0, 0, 0))
-    typeset.draw(layer, caption.block, caption.colour, INK)
-    whole = layer.crop(edges)
+def appearing(caption: Caption, edges: Edges, animation: Animation, count: int) -> Iterator[Image.Image]:
+    """The caption on its way, one layer a frame, cut to `edges`: all of its `count` frames but the last."""
+    whole = layer_of(caption.block, caption.colour, edges)
     for frame in range(1, count):
-        share, picture = frame / count, settled.copy()
+        share = frame / count
         if animation == "typewriter":
-            typeset.draw(picture, typed(caption.block, share), caption.colour, INK)
+            yield layer_of(typed(caption.block, share), caption.colour, edges)
+        elif animation == "pop":
+            yield _popped(whole, share)
         else:
-            shown = _popped(whole, share) if animation == "pop" else _faint(whole, share * share * (3 - 2 * share))
-            picture.paste(shown, edges[:2], shown)
-        yield picture
+            yield _faint(whole, share * share * (3 - 2 * share))
+
+
+def layer_of(block: Block, colour: str, edges: Edges) -> Image.Image:
+    """The block alone on nothing, cut to `edges`."""
+    layer = Image.new("RGBA", edges[2:], (0, 0, 0, 0))
+    typeset.draw(layer, block, colour, INK)
+    return layer.crop(edges)
 
 
 def _popped(whole: Image.Image, share: float) -> Image.Image:
@@ -106,7 +113,7 @@ def _faint(layer: Image.Image, share: float) -> Image.Image:
     return made
 
 
-def _room(block: Block, size: tuple[int, int]) -> Edges:
+def room(block: Block, size: tuple[int, int]) -> Edges:
     """The caption's ink and what its pop shoots over, within the picture."""
     ink, across, down = block.ink, block.ink.width * _ROOM, block.ink.height * _ROOM + 2
     left, top = max(0, round(ink.x - across)), max(0, round(ink.y - down))

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.jobs.engines import extras
 from services.jobs.engines.memes.motion import Animation
+from services.jobs.engines.memes.timing import CaptionTime, timed
 from services.jobs.engines.output import Format
 from services.jobs.engines.protocol import InvalidInput
 from services.jobs.engines.text import clean
@@ -36,6 +37,7 @@ class MemeOptions(BaseModel):
             "examples": [
                 {"template": "laptop-cat", "captions": ["just one quick email", "the cat: no"]},
                 {"format": "gif", "animation": "typewriter", "hold_seconds": 3},
+                {"captions": ["wait for it", "there"], "times": [{"end": 2}, {"start": 2, "place": "bottom"}]},
             ]
         },
     )
@@ -52,7 +54,9 @@ class MemeOptions(BaseModel):
         "auto", description="`auto` follows the template, or puts two captions on a picture and more into panels."
     )
     format: Format | Literal["gif", "mp4"] | None = Field(
-        None, description="Left out: PNG. In a GIF or an MP4 the captions appear one after another."
+        None,
+        description="Left out: PNG, and of what moves an MP4, or the kind of animated picture that it was. "
+        "In a GIF or an MP4 of a still picture the captions appear one after another.",
     )
     size: int | None = Field(
         None,
@@ -60,7 +64,12 @@ class MemeOptions(BaseModel):
         le=2048,
         description=f"Width in pixels. Left out: {WIDTH}, for a GIF {LOOP_WIDTH}. At most {WIDEST_MOVING} if it moves.",
     )
-    animation: Animation = Field("pop", description="How captions appear in a GIF or an MP4.")
+    times: list[CaptionTime] = Field(
+        default_factory=list,
+        max_length=MAX_CAPTIONS,
+        description="On a film or an animated picture: when each caption is there. Left out, they stay.",
+    )
+    animation: Animation = Field("pop", description="How captions appear in a GIF or an MP4, or at their times.")
     hold_seconds: float = Field(2, ge=0.5, le=6, description="How long a GIF or an MP4 shows the whole meme.")
 
     @property
@@ -94,8 +103,10 @@ def check(prompt: str | None, options: MemeOptions, inputs: int) -> None:
         raise InvalidInput(f"A meme takes at most {MAX_CAPTIONS} pictures.")
     if inputs > max(1, len(wanted)):
         raise InvalidInput("There are more pictures than captions; leave a caption empty to keep its picture bare.")
-    if options.layout in ("top-bottom", "caption-bar") and (len(wanted) > 2 or inputs > 1):
+    if options.layout in ("top-bottom", "caption-bar") and (len(wanted) > 2 or inputs > 1) and not options.times:
         raise InvalidInput(f"The layout {options.layout} takes one picture and at most two captions.")
+    if options.times:
+        timed(wanted, options.times)
     _refuse_motion(options)
 
 
