@@ -61,15 +61,19 @@ async def _billing() -> "AsyncIterator[Runtime]":
 
 async def _compare(runtime: "Runtime", *, heal: bool) -> tuple[int, "list[Drift]"]:
     from services.billing.repository import list_stripe_customers  # noqa: PLC0415
-    from services.billing.usecases.reconcile import reconcile_customer  # noqa: PLC0415
+    from services.billing.usecases.reconcile import reconcile_all  # noqa: PLC0415
 
     parts = runtime.parts
     async with runtime.database.read() as session:
         customers = await list_stripe_customers(session)
-    found: list[Drift] = []
     with Progress(console=console) as progress:
-        for customer in progress.track(customers, description="Comparing"):
-            found += await reconcile_customer(
-                parts.worker_database, parts.gateway, customer, heal=heal, grace=parts.grace
-            )
+        task = progress.add_task("Comparing", total=len(customers))
+        found = await reconcile_all(
+            parts.worker_database,
+            parts.gateway,
+            customers,
+            heal=heal,
+            grace=parts.grace,
+            advance=lambda: progress.advance(task),
+        )
     return len(customers), found

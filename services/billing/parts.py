@@ -10,6 +10,7 @@ from datetime import timedelta
 from services.billing.settings import BillingSettings
 from services.billing.stripe_gateway import StripeGateway, open_gateway
 from services.billing.usecases.checkout import Terms
+from services.billing.usecases.reconcile import COMPARED_AT_ONCE
 from services.billing.usecases.subscribed import check_subscription
 from services.billing.usecases.webhooks import work_off
 from shared.database import Database
@@ -19,8 +20,8 @@ from shared.runtime import Runtime
 POLL_SECONDS = 1.0
 STARTING_SECONDS = 10.0
 UNCHECKED_SECONDS = 60.0
-# The worker waits for Stripe while it holds a transaction, so it has connections of its own.
-WORKER_POOL = 2
+# The worker and the reconciler wait for Stripe while they hold a transaction, so they have connections of their own.
+WORKER_POOL = 2 + COMPARED_AT_ONCE
 
 log = get_logger(__name__)
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from deploy.embedded.postgres import start_postgres
+from deploy.embedded.postgres import DEFAULT_SETTINGS, start_postgres
 from deploy.embedded.postgres_programs import find_programs
 from deploy.services import SERVICES
 from services.billing.usecases.webhooks import HANDLED
@@ -88,6 +88,12 @@ def test_each_service_gets_its_own_database_and_no_other():
         assert len(urls) == 1
         assert urls[0].startswith(f"postgresql://{owner}:")
         assert urls[0].endswith(f"/{owner}")
+
+
+def test_the_container_postgres_is_set_as_the_embedded_one_is():
+    command = json.loads(compose("config", "--format", "json").stdout)["services"]["postgres"]["command"]
+    given = dict(setting.split("=") for setting in command if "=" in setting)
+    assert given == {name: DEFAULT_SETTINGS[name] for name in ("log_error_verbosity", "max_connections")}
 
 
 def test_production_is_valid_when_every_secret_is_given_and_has_no_twin():

@@ -4,7 +4,8 @@ The comparison is the synchronisation itself: it runs in a transaction, what it 
 rolls it back. So reconciling can never know other rules than the webhooks do.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,6 +33,9 @@ from shared.events.outbox import publish
 from shared.logging import get_logger
 
 log = get_logger(__name__)
+
+# A customer costs five waits for Stripe's lists; four at once stay far below the 100 requests a second that it allows.
+COMPARED_AT_ONCE = 4
 
 # Our rows of one customer: kind and Stripe's id, and what is true of it.
 Picture = dict[tuple[str, str], str]
@@ -81,12 +85,37 @@ async def reconcile_some(
     """Compare the `limit` customers who have waited longest. Returns how many there were, and their differences."""
     async with database.read() as session:
         customers = await repository.list_customers_to_reconcile(session, before=database.clock.now(), limit=limit)
-    drifts = [
-        drift
-        for customer in customers
-        for drift in await reconcile_customer(database, gateway, customer, heal=heal, grace=grace)
-    ]
-    return len(customers), drifts
+    return len(customers), await reconcile_all(database, gateway, customers, heal=heal, grace=grace)
+
+
+async def reconcile_all(
+    database: Database,
+    gateway: StripeGateway,
+    customers: Sequence[Customer],
+    *,
+    heal: bool,
+    grace: timedelta,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Drift]:
+    """Compare these customers, several at once; `advance` is called after each.
+
+    Raises PaymentProviderUnavailable; who was compared before it stays so.
+    """
+    waiting = iter(customers)
+    found: list[Drift] = []
+
+    async def compare() -> None:
+        for customer in waiting:
+            found.extend(await reconcile_customer(database, gateway, customer, heal=heal, grace=grace))
+            advance()
+
+    try:
+        async with asyncio.TaskGroup() as comparing:
+            for _ in range(COMPARED_AT_ONCE):
+                comparing.create_task(compare())
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return found
 
 
 async def _follow_stripe(books: Books, stripe_id: str) -> list[Drift]:
