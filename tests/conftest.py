@@ -1,5 +1,6 @@
 """Fixtures for every suite: the session's Postgres and the rule that tests reach nothing but this machine."""
 
+import gc
 import os
 from contextlib import ExitStack
 
@@ -20,6 +21,13 @@ def pytest_configure(config: pytest.Config) -> None:
     stack = ExitStack()
     config.add_cleanup(stack.close)
     stack.enter_context(throwaway_server())
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Thousands of collected tests stay for the whole run: looking through them for garbage costs a tenth of it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 @pytest.fixture(autouse=True)

@@ -35,19 +35,21 @@ console = Console(highlight=False)
 class Suite:
     """A part of the tests with its own time budget in seconds; over it, the suite fails.
 
-    One that is not run by default needs more than Python, and is asked for by name. One that `covers` a folder fails
-    when it misses more than one of that folder's lines and branches.
+    One that is not run by default needs more than Python, and is asked for by name. One that is `marked` reads only the
+    files that spell the mark. One that `covers` a folder fails when it misses more than one of that folder's lines and
+    branches.
     """
 
     name: str
     arguments: tuple[str, ...]
     budget: int
     by_default: bool = True
+    marked: str = ""
     covers: str = ""
 
     def commands(self, extra: list[str]) -> list[list[str]]:
         """What to run, one after the other, until one fails."""
-        run = ["pytest", "-q", *self.arguments, *extra]
+        run = ["pytest", "-q", *self.arguments, *(_files_with(self.marked) if self.marked else ()), *extra]
         if not self.covers:
             return [[sys.executable, "-m", *run]]
         coverage = [sys.executable, "-m", "coverage"]
@@ -59,16 +61,22 @@ class Suite:
         ]
 
 
+def _files_with(mark: str) -> list[str]:
+    """Where tests may have the mark. Every process of a suite would need some seconds to import all the others."""
+    spelled = [path for path in (ROOT / "tests").rglob("*.py") if f"mark.{mark}" in path.read_text()]
+    return sorted({str(path.parent if path.name == "conftest.py" else path) for path in spelled})
+
+
 # Every line and branch; the hundredths leave room for one of them, where two tasks meet by chance.
 WHOLE = ("--fail-under=99.97", "--precision=2", "--show-missing", "--skip-covered")
 PLAIN = "not chaos and not browser and not services and not slow and not compose"
 SUITES = (
     Suite("fast", ("tests", "-m", PLAIN, "-n", "3", "--ignore=tests/billing"), 2400),
     Suite("billing", ("tests/billing", "-m", PLAIN, "-n", "2"), 1200, covers="services/billing"),
-    Suite("slow", ("tests", "-m", "slow and not chaos and not browser and not services", "-n", "3"), 1800),
-    Suite("browser", ("tests", "-m", "browser and not services"), 300),
-    Suite("services", ("tests", "-m", "services"), 600),
-    Suite("chaos", ("tests", "-m", "chaos", "-n", "2"), 1200),
+    Suite("slow", ("-m", "slow and not chaos and not browser and not services", "-n", "3"), 1800, marked="slow"),
+    Suite("browser", ("-m", "browser and not services"), 300, marked="browser"),
+    Suite("services", ("-m", "services"), 600, marked="services"),
+    Suite("chaos", ("-m", "chaos", "-n", "2"), 1200, marked="chaos"),
     Suite("compose", ("tests/compose", "-m", "compose"), 2700, by_default=False),
 )
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
