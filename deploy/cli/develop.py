@@ -35,9 +35,9 @@ console = Console(highlight=False)
 class Suite:
     """A part of the tests with its own time budget in seconds; over it, the suite fails.
 
-    One that is not run by default needs more than Python, and is asked for by name. One that is `marked` reads only the
-    files that spell the mark. One that `covers` a folder fails when it misses more than one of that folder's lines and
-    branches.
+    One that is not run by default needs more than Python, and is asked for by name. One that is `marked` (a|b) reads
+    only the files that spell a mark. One that `covers` a folder fails when it misses more than one of that folder's
+    lines and branches.
     """
 
     name: str
@@ -63,7 +63,8 @@ class Suite:
 
 def _files_with(mark: str) -> list[str]:
     """Where tests may have the mark. Every process of a suite would need some seconds to import all the others."""
-    spelled = [path for path in (ROOT / "tests").rglob("*.py") if f"mark.{mark}" in path.read_text()]
+    spelling = re.compile(rf"mark\.({mark})\b")
+    spelled = [path for path in (ROOT / "tests").rglob("*.py") if spelling.search(path.read_text())]
     return sorted({str(path.parent if path.name == "conftest.py" else path) for path in spelled})
 
 
@@ -74,9 +75,9 @@ SUITES = (
     Suite("fast", ("tests", "-m", PLAIN, "-n", "3", "--ignore=tests/billing"), 2400),
     Suite("billing", ("tests/billing", "-m", PLAIN, "-n", "2"), 1200, covers="services/billing"),
     Suite("slow", ("-m", "slow and not chaos and not browser and not services", "-n", "3"), 1800, marked="slow"),
-    Suite("browser", ("-m", "browser and not services"), 300, marked="browser"),
-    Suite("services", ("-m", "services"), 600, marked="services"),
-    Suite("chaos", ("-m", "chaos", "-n", "2"), 1200, marked="chaos"),
+    # One process for each topology, so that each is started once.
+    Suite("flows", ("-m", "browser or services", "-n", "2", "--dist", "loadgroup"), 900, marked="browser|services"),
+    Suite("chaos", ("-m", "chaos", "-n", "3"), 1200, marked="chaos"),
     Suite("compose", ("tests/compose", "-m", "compose"), 2700, by_default=False),
 )
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -18,6 +18,7 @@ from tests.support.films import film, tone
 # Engines and their children are the same in both topologies, so the one with more parts between them shows both.
 pytestmark = [
     pytest.mark.services,
+    pytest.mark.xdist_group("services"),
     pytest.mark.timeout(300),
     pytest.mark.parametrize("platform", ["services"], indirect=True),
 ]
