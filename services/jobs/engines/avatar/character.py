@@ -8,6 +8,8 @@ from services.jobs.engines.avatar.mouths import Mouth
 
 Hair = Literal["short", "long", "bun", "curly"]
 
+# How far eyes are closed in the drawings that there are of them.
+LIDS = (0.0, 0.5, 1.0)
 HAIRS: tuple[Hair, ...] = ("short", "long", "bun", "curly")
 # Skin with its shadow; lips are drawn a little redder than it.
 _SKINS = (
@@ -48,11 +50,11 @@ def character_of(seed: int, hair: Hair | None) -> Character:
     )
 
 
-def drawing(who: Character, *, blinking: bool, size: tuple[int, int]) -> str:
-    """The whole picture but the mouth, as SVG; the figure stands in the middle of a square, whatever the picture's shape."""
+def drawing(who: Character, *, lids: float, size: tuple[int, int]) -> str:
+    """The whole picture but the mouth, as SVG, with the eyes closed so far; the figure stands in the middle of a square, whatever the picture's shape."""
     width, height = size
     left, top, square = _square(size)
-    figure = f'<g transform="translate({left:g} {top:g}) scale({square / 1000:g})">{_figure(who, blinking)}</g>'
+    figure = f'<g transform="translate({left:g} {top:g}) scale({square / 1000:g})">{_figure(who, lids)}</g>'
     # The body goes on below the square in an upright picture.
     body = f'<rect x="{left + square * 0.13:g}" y="{top + square * 0.99:g}" width="{square * 0.74:g}" height="{height}"'
     return (
@@ -63,7 +65,7 @@ def drawing(who: Character, *, blinking: bool, size: tuple[int, int]) -> str:
     )
 
 
-def _figure(who: Character, blinking: bool) -> str:  # noqa: FBT001 - of the drawing above
+def _figure(who: Character, lids: float) -> str:
     skin, shade = who.skin
     return "".join(
         (
@@ -76,28 +78,39 @@ def _figure(who: Character, blinking: bool) -> str:  # noqa: FBT001 - of the dra
             '<ellipse cx="365" cy="560" rx="44" ry="28" fill="#ff6b6b" fill-opacity="0.22"/>',
             '<ellipse cx="635" cy="560" rx="44" ry="28" fill="#ff6b6b" fill-opacity="0.22"/>',
             f'<path d="M492 480 Q474 545 500 552 Q516 554 522 546" fill="none" stroke="{shade}" stroke-width="11" stroke-linecap="round"/>',
-            _eyes(who, blinking),
+            _eyes(who, lids),
             _HAIR_BEFORE[who.hair].format(colour=who.hair_colour),
         )
     )
 
 
-def _eyes(who: Character, blinking: bool) -> str:  # noqa: FBT001 - of the drawing above
+def _eyes(who: Character, lids: float) -> str:
     brows = "".join(
         f'<path d="M{x - 46} 398 Q{x} 370 {x + 46} 398" fill="none" stroke="{who.hair_colour}" stroke-width="14" '
         'stroke-linecap="round"/>'
         for x in (400, 600)
     )
-    if blinking:
-        lids = (f'<path d="M{x - 36} 462 Q{x} 484 {x + 36} 462" fill="none"/>' for x in (400, 600))
-        return f'{brows}<g stroke="#2a1a16" stroke-width="10" stroke-linecap="round">{"".join(lids)}</g>'
+    if lids >= 1:
+        shut = (f'<path d="M{x - 36} 462 Q{x} 484 {x + 36} 462" fill="none"/>' for x in (400, 600))
+        return f'{brows}<g stroke="#2a1a16" stroke-width="10" stroke-linecap="round">{"".join(shut)}</g>'
     open_ = (
         f'<ellipse cx="{x}" cy="460" rx="35" ry="34" fill="#ffffff"/><circle cx="{x}" cy="459" r="23" fill="#2a1a16"/>'
         f'<circle cx="{x + 8}" cy="450" r="8" fill="#ffffff"/><path d="M{x - 40} 452 Q{x} 412 {x + 40} 452" fill="none" '
         'stroke="#2a1a16" stroke-width="9" stroke-linecap="round"/>'
         for x in (400, 600)
     )
-    return brows + "".join(open_)
+    return brows + "".join(open_) + (_lowered(who, lids) if lids else "")
+
+
+def _lowered(who: Character, lids: float) -> str:
+    """Skin over the upper part of each eye, with the lashes at its edge."""
+    edge = 426 + 68 * lids
+    return "".join(
+        f'<path d="M{x - 46} 452 Q{x} 396 {x + 46} 452 L{x + 40} {edge} Q{x} {edge + 16} {x - 40} {edge}Z" fill="{who.skin[0]}"/>'
+        f'<path d="M{x - 40} {edge} Q{x} {edge + 16} {x + 40} {edge}" fill="none" stroke="#2a1a16" stroke-width="9" '
+        'stroke-linecap="round"/>'
+        for x in (400, 600)
+    )
 
 
 def mouth_place(size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:

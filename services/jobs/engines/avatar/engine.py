@@ -1,18 +1,15 @@
 """The avatar engine: a figure says a script, its mouth led by the voice's own times and loudness."""
 
 from collections.abc import Callable, Mapping, Sequence
-from math import cos, pi, sin
 from typing import Any, Literal
 
-import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.jobs.engines.avatar import looks
 from services.jobs.engines.avatar.character import Hair
-from services.jobs.engines.avatar.mouths import loudness
 from services.jobs.engines.extras import FFMPEG, FILM_READER, VISION, VOICES
-from services.jobs.engines.film import planes, spoken
+from services.jobs.engines.film import spoken
 from services.jobs.engines.film.drawing import write_film
 from services.jobs.engines.film.spoken import RATE
 from services.jobs.engines.framing import Colour, opaque
@@ -81,7 +78,7 @@ def _look(options: AvatarOptions, picture: Image.Image | None, played: Performan
     size = SIZES[options.size]
     if options.look == "puppet" and picture is not None:
         place = (options.mouth.x, options.mouth.y, options.mouth.width) if options.mouth else None
-        return looks.puppet(picture, place, played, size)
+        return looks.puppet(picture, place, played, size, seed)
     if options.look == "portrait":
         return looks.portrait(picture, options.hair, played, size, options.accent, seed)
     return looks.character(options.hair, played, size, seed)
@@ -89,28 +86,9 @@ def _look(options: AvatarOptions, picture: Image.Image | None, played: Performan
 
 def _frames(options: AvatarOptions, played: Performance, shown: Callable[[int], Any]) -> Any:
     size = SIZES[options.size]
-    levels = _calm(loudness(played.voice, played.count, RATE))
     captions = Captions(played.words, played.seconds, size, "bottom", options.accent) if options.captions else None
     for number in range(played.count):
-        still = options.look == "portrait"
-        frame = shown(number) if still else planes.moved(shown(number), _sway(number, levels[number], size), size)
-        yield captions.onto(frame, number / RATE) if captions else frame
-
-
-def _sway(number: int, level: float, size: tuple[int, int]) -> tuple[tuple[float, float, float], ...]:
-    """A head is never still: it leans slowly, and rises a little with the voice."""
-    time = number / RATE
-    turn = 0.012 * sin(2 * pi * time / 5.3) + 0.005 * sin(2 * pi * time / 1.9)
-    grown = 1.03
-    x, y = size[0] / 2, size[1] * 0.9
-    a, b = grown * cos(turn), grown * sin(turn)
-    return (a, b, x - a * x - b * y), (-b, a, y + b * x - a * y - 9 * level)
-
-
-def _calm(levels: Any) -> Any:
-    """Loudness over a third of a second."""
-    width = RATE // 3
-    return np.convolve(levels, np.hanning(width + 2)[1:-1] / np.hanning(width + 2).sum(), "same")
+        yield captions.onto(shown(number), number / RATE) if captions else shown(number)
 
 
 def check(prompt: str | None, options: AvatarOptions, inputs: int) -> None:

@@ -10,9 +10,10 @@ from PIL import Image
 from services.jobs.engines.avatar import character as drawn
 from services.jobs.engines.avatar import portrait as ring
 from services.jobs.engines.avatar import puppet as jaw
-from services.jobs.engines.avatar.character import Hair
+from services.jobs.engines.avatar import sway
+from services.jobs.engines.avatar.character import LIDS, Hair
+from services.jobs.engines.avatar.faces import Face, find_face, with_lips
 from services.jobs.engines.avatar.mouths import REST, Mouth, blinks, mouths
-from services.jobs.engines.avatar.puppet import Face
 from services.jobs.engines.film.planes import of_picture
 from services.jobs.engines.speech.performance import Performance
 from services.jobs.engines.vector import rasterise
@@ -31,19 +32,24 @@ def character(hair: Hair | None, played: Performance, size: tuple[int, int], see
     who = drawn.character_of(seed, hair)
     shapes = mouths(played.words, played.voice, played.count, played.rate)
     closed = blinks(played.count, played.rate, seed)
-    faces = [rasterise(drawn.drawing(who, blinking=blinking, size=size), *size) for blinking in (False, True)]
+    moved = sway.whole(played, size)
+    faces = [rasterise(drawn.drawing(who, lids=lids, size=size), *size) for lids in LIDS]
 
     @lru_cache(maxsize=_KEPT)
-    def pose(opened: int, wide: int, bitten: bool, raised: bool, blinking: bool) -> Any:  # noqa: FBT001 - a key
+    def pose(opened: int, wide: int, bitten: bool, raised: bool, lids: int) -> Any:  # noqa: FBT001 - a key
         mouth = Mouth(opened / _STEPS, wide / _STEPS, float(bitten), float(raised))
-        return of_picture(_with_mouth(faces[blinking], mouth, size))
+        return of_picture(_with_mouth(faces[lids], mouth, size))
 
     def frame(number: int) -> Any:
         mouth = shapes[number]
         steps = round(mouth.opened * _STEPS), round(mouth.wide * _STEPS)
-        return pose(*steps, mouth.teeth > 0.5, mouth.tongue > 0.5, number in closed)
+        return moved(pose(*steps, mouth.teeth > 0.5, mouth.tongue > 0.5, _nearest(closed.get(number, 0.0))), number)
 
     return frame
+
+
+def _nearest(closed: float) -> int:
+    return min(range(len(LIDS)), key=lambda number: abs(LIDS[number] - closed))
 
 
 def _with_mouth(face: Image.Image, mouth: Mouth, size: tuple[int, int]) -> Image.Image:
@@ -54,22 +60,35 @@ def _with_mouth(face: Image.Image, mouth: Mouth, size: tuple[int, int]) -> Image
 
 
 def puppet(
-    picture: Image.Image, mouth: tuple[float, float, float] | None, played: Performance, size: tuple[int, int]
+    picture: Image.Image,
+    mouth: tuple[float, float, float] | None,
+    played: Performance,
+    size: tuple[int, int],
+    seed: int,
 ) -> Look:
     """`mouth` as shares of the picture: its middle and its width. Raises InvalidInput where no face is found."""
     if mouth is None:
-        face = jaw.find_face(picture)
+        face = find_face(picture)
     else:
-        face = Face(mouth[0] * picture.width, mouth[1] * picture.height, mouth[2] * picture.width)
+        told = Face(mouth[0] * picture.width, mouth[1] * picture.height, mouth[2] * picture.width)
+        face = with_lips(picture, told)
     fitted, face = _fitted(picture, face, size)
     shapes = mouths(played.words, played.voice, played.count, played.rate)
-    pixels = np.asarray(fitted)
+    moved, pixels = sway.head(played, face, size), np.asarray(fitted)
+
+    closed = blinks(played.count, played.rate, seed)
 
     @lru_cache(maxsize=_KEPT)
-    def pose(opened: int) -> Any:
-        return of_picture(Image.fromarray(jaw.speaking(pixels, face, opened / (2 * _STEPS))))
+    def pose(opened: int, wide: int, lids: float) -> Any:
+        shape = Mouth(opened / (2 * _STEPS), wide / _STEPS)
+        return of_picture(Image.fromarray(jaw.speaking(pixels, face, shape, lids)))
 
-    return lambda number: pose(round(shapes[number].opened * 2 * _STEPS))
+    def frame(number: int) -> Any:
+        shape = shapes[number]
+        opened = round(shape.opened * 2 * _STEPS)
+        return moved(pose(opened, round(shape.wide * _STEPS) if opened else 0, closed.get(number, 0.0)), number)
+
+    return frame
 
 
 def _fitted(picture: Image.Image, face: Face, size: tuple[int, int]) -> tuple[Image.Image, Face]:
@@ -81,7 +100,7 @@ def _fitted(picture: Image.Image, face: Face, size: tuple[int, int]) -> tuple[Im
     top = round(min(max(face.y * scale - size[1] * _MOUTH_AT, 0), height - size[1]))
     scaled = picture.resize((width, height), Image.Resampling.LANCZOS)
     cut = scaled.crop((left, top, left + size[0], top + size[1]))
-    return cut, Face(face.x * scale - left, face.y * scale - top, face.width * scale)
+    return cut, face.seen(scale, left, top)
 
 
 def portrait(
@@ -95,7 +114,7 @@ def portrait(
     """Without a picture the ring is around the character's face."""
     if picture is None:
         square = (min(size), min(size))
-        face = rasterise(drawn.drawing(drawn.character_of(seed, hair), blinking=False, size=square), *square)
+        face = rasterise(drawn.drawing(drawn.character_of(seed, hair), lids=0, size=square), *square)
         picture = _with_mouth(face, REST, square).convert("RGB")
     page = np.asarray(ring.ground(picture, size))
     levels = ring.spectra(played.voice, played.count, played.rate)

@@ -52,6 +52,8 @@ _VOWELS = frozenset("aeiouy")
 _HELD, _PASSED = 2.0, 1.0
 # Shares of the way to the next shape that a mouth goes in a frame: it opens faster than it closes.
 _OPENING, _CLOSING = 0.75, 0.5
+# A blink, frame by frame at thirty a second: a sixth of one.
+_LIDS = (0.5, 1.0, 1.0, 0.6, 0.25)
 
 
 def mouths(words: Sequence[Word], voice: Any, count: int, rate: int) -> list[Mouth]:
@@ -97,13 +99,13 @@ def _smooth(targets: Sequence[Mouth]) -> Iterator[Mouth]:
         yield now
 
 
-def blinks(count: int, rate: int, seed: int) -> set[int]:
-    """The frames with closed eyes: every few seconds, for about a tenth of one."""
+def blinks(count: int, rate: int, seed: int) -> dict[int, float]:
+    """How far the eyes are closed in those frames in which they are: every few seconds, down faster than up again."""
     rng = np.random.default_rng(seed)
-    closed: set[int] = set()
+    closed: dict[int, float] = {}
     at = float(rng.uniform(0.8, 2.5))
     while at < count / rate:
         start = round(at * rate)
-        closed.update(range(start, start + max(2, round(0.12 * rate))))
+        closed.update(enumerate(_LIDS, start))
         at += float(rng.uniform(2.0, 4.5))
     return closed

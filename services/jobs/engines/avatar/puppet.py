@@ -1,81 +1,101 @@
-"""A photo whose jaw moves: the part below the mouth slides down and shows a dark mouth. A puppet, and no likeness."""
+"""A photo that speaks and blinks: lips part and the chin goes with them, lids slide over eyes. A puppet, no likeness.
 
-from dataclasses import dataclass
-from pathlib import Path
+Every movement is a map from where a pixel is shown to where it comes from, and each fades out before its edge: there is
+no seam, and what is far from a face is the photo, to the pixel.
+"""
+
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from services.jobs.engines.protocol import InvalidInput
+from services.jobs.engines.avatar.faces import Eye, Face
+from services.jobs.engines.avatar.mouths import Mouth
 
-_SEARCHED = 480  # Pixels of the longer side of the copy in which a face is looked for.
-# Where a mouth is in the box that the detector draws around a face, and how wide.
-_MOUTH_AT, _MOUTH_WIDE = 0.79, 0.36
-# How far a jaw drops at most, and how far below the mouth it still moves, in widths of the mouth.
-_DROP, _JAW = 0.42, 1.25
-_LEAST_SCORE = 2.0
-
-
-@dataclass(frozen=True)
-class Face:
-    """The middle of the mouth and its width, in pixels of the picture."""
-
-    x: float
-    y: float
-    width: float
+# In widths of the mouth: how far lips part at most, how far below them the skin still moves and how far beside them,
+# and below which part of that the lower lip has joined the chin.
+_DROP, _JAW, _BESIDE, _LIP = 0.34, 1.3, 0.6, 0.4
+_TURNS = 3  # The map is known from the photo to the frame; so many turns find it the other way round.
+# A pursed mouth is as narrow as this beside a wide one.
+_NARROWEST = 0.62
+_BLACK, _TONGUE, _TEETH = np.array([34, 10, 13]), np.array([128, 56, 58]), np.array([226, 218, 207])
+# In half heights of an eye: how far above it the skin begins that makes its lid.
+_LID = 2.4
 
 
-def find_face(picture: Image.Image) -> Face:
-    """The mouth of the surest face. Raises InvalidInput where none is seen."""
-    import cv2  # noqa: PLC0415 - of the engines' own packages
-
-    small = picture.convert("L")
-    small.thumbnail((_SEARCHED, _SEARCHED))
-    cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"))
-    boxes, _, scores = cascade.detectMultiScale3(
-        np.asarray(small), scaleFactor=1.1, minNeighbors=4, minSize=(40, 40), outputRejectLevels=True
-    )
-    # The largest box is often no face at all; the surest one is.
-    if not len(boxes) or max(scores) < _LEAST_SCORE:
-        raise InvalidInput(
-            "No face was found that looks straight ahead; say where its mouth is in options.mouth.", field="input_files"
-        )
-    x, y, side, height = (float(value) for value in boxes[int(np.argmax(scores))])
-    scale = picture.width / small.width
-    return Face((x + side / 2) * scale, (y + height * _MOUTH_AT) * scale, side * _MOUTH_WIDE * scale)
-
-
-def speaking(picture: Any, face: Face, opened: float) -> Any:
-    """The picture (rows, columns, 3) with the mouth opened, from 0 to 1."""
+def speaking(picture: Any, face: Face, mouth: Mouth, closed: float = 0.0) -> Any:
+    """The picture (rows, columns, 3) with this mouth, and with the eyes closed from 0 to 1."""
     made = picture.copy()
-    drop = opened * _DROP * face.width
-    if drop < 1:
-        return made
-    top, left = (max(0, round(middle - face.width)) for middle in (face.y, face.x))
-    bottom, right = round(face.y + 1.7 * face.width), round(face.x + face.width) + 1
-    part = made[top:bottom, left:right]
-    part[:] = _opened(part, Face(face.x - left, face.y - top, face.width), drop)
+    for eye in face.eyes if closed > 0 else ():
+        _blink(made, eye, closed)
+    drop = mouth.opened * _DROP * face.width
+    if drop >= 1:
+        _open(made, face, drop, _NARROWEST + (1 - _NARROWEST) * min(1.0, mouth.wide / 0.65))
     return made
 
 
-def _opened(part: Any, face: Face, drop: float) -> Any:
+def _open(made: Any, face: Face, drop: float, wide: float) -> None:
+    top, left = round(face.y - face.curve - 0.2 * face.width), round(face.x - face.width * (0.5 + _BESIDE))
+    bottom, right = round(face.y + (_JAW + 0.4) * face.width), round(face.x + face.width * (0.5 + _BESIDE)) + 1
+    top, left = max(0, top), max(0, left)
+    part = made[top:bottom, left:right]
+    rows, columns = np.mgrid[0 : part.shape[0], 0 : part.shape[1]].astype(np.float32)
+    across = (columns - (face.x - left)) / (face.width / 2)
+    # Rows below the line of the lips, which is a parabola.
+    below = rows - (face.y - top) + face.curve * np.minimum(across**2, 1)
+    gap = drop * np.sqrt(np.clip(1 - (across / wide) ** 2, 0, 1))
+    source = _source(below, across, gap, drop, face.width)
+    moved = _sampled(part, columns, rows - (below - source))
+    part[:] = _with_inside(moved, below, gap, drop, across / wide, shows_teeth=face.shows_teeth)
+
+
+def _source(below: Any, across: Any, gap: Any, drop: float, width: float) -> Any:
+    """How far below the lips each pixel comes from: the lip from its arc, the chin as one, its end not at all."""
+    chin = drop * _eased(np.clip(1 - (np.abs(across) - 0.4) / (2 * _BESIDE + 0.6), 0, 1))
+    source = below
+    for _ in range(_TURNS):
+        deep = np.clip(source, 0, None) / width
+        joined = _eased(np.clip(deep / _LIP, 0, 1))
+        fading = _eased(np.clip(1 - deep / _JAW, 0, 1))
+        source = below - (gap * (1 - joined) + chin * joined) * fading
+    return np.where(below > 0, np.maximum(source, 0), below)
+
+
+def _eased(share: Any) -> Any:
+    return share * share * (3 - 2 * share)
+
+
+def _sampled(part: Any, columns: Any, rows: Any) -> Any:
     import cv2  # noqa: PLC0415 - of the engines' own packages
 
+    return cv2.remap(part, columns, rows.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _with_inside(moved: Any, below: Any, gap: Any, drop: float, across: Any, *, shows_teeth: bool) -> Any:
+    """Dark under the upper lip or the photo's own teeth, a tongue at the bottom, and edges that are soft."""
+    soft = max(1.0, 0.08 * drop)
+    inside = _eased(np.clip(np.minimum(below, gap - below) / soft, 0, 1)) * (gap > 0)
+    deep = np.clip(below / np.maximum(gap, 1), 0, 1)[:, :, None]
+    colour = _BLACK + (_TONGUE - _BLACK) * _eased(np.clip((deep - 0.45) / 0.55, 0, 1)) * min(1.0, drop / 20)
+    if not shows_teeth:
+        edge = 0.3 * drop * np.sqrt(np.clip(1 - (across / 0.85) ** 2, 0, 1))
+        teeth = _eased(np.clip((edge - below) / soft, 0, 1))[:, :, None]
+        shade = (1 - 0.35 * np.clip(np.abs(across), 0, 1))[:, :, None]
+        colour = colour * (1 - teeth) + _TEETH * shade * teeth
+    inside = inside[:, :, None]
+    return (moved * (1 - inside) + colour * inside).astype(np.uint8)
+
+
+def _blink(made: Any, eye: Eye, closed: float) -> None:
+    """The skin above the eye is drawn down over it, and its lashes with it."""
+    top, bottom = max(0, round(eye.y - (_LID + 1) * eye.high)), round(eye.y + 2 * eye.high)
+    left, right = max(0, round(eye.x - 1.3 * eye.wide)), round(eye.x + 1.3 * eye.wide) + 1
+    part = made[top:bottom, left:right]
     rows, columns = np.mgrid[0 : part.shape[0], 0 : part.shape[1]].astype(np.float32)
-    across, below = (columns - face.x) / (face.width / 2), (rows - face.y) / (_JAW * face.width)
-    # The lip line is a little curved, so that the gap has corners.
-    gap = drop * np.sqrt(np.clip(1 - across**2, 0, 1))
-    jaw = np.clip(1 - (across / 1.9) ** 2, 0, 1) ** 0.5 * np.clip(1 - below, 0, 1) ** 1.5
-    moved = np.where(rows > face.y, np.minimum(drop * jaw, rows - face.y), 0).astype(np.float32)
-    made = cv2.remap(part, columns, rows - moved, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _with_gap(made, rows - face.y, gap, drop)
-
-
-def _with_gap(made: Any, below: Any, gap: Any, drop: float) -> Any:
-    """Dark between the lips, with a row of teeth at the top; edges are softened over two pixels."""
-    inside = np.clip(np.minimum(below, gap - below) / 2, 0, 1)[:, :, None]
-    inside[(gap <= 0)] = 0
-    teeth = np.clip((0.28 * drop - below) / 2, 0, 1)[:, :, None]
-    colour = np.array([58, 18, 22]) * (1 - teeth) + np.array([236, 230, 222]) * teeth
-    return (made * (1 - inside) + colour * inside).astype(np.uint8)
+    arc = eye.high * np.clip(1 - ((columns - (eye.x - left)) / (1.25 * eye.wide)) ** 2, 0, 1)
+    middle = eye.y - top
+    upper, lower = middle - arc, middle + 0.8 * arc
+    lid = upper + closed * (lower - upper)
+    begin = middle - (_LID + 1) * eye.high + (eye.high - arc)
+    share = np.clip((rows - begin) / np.maximum(lid - begin, 1), 0, 1)
+    source = begin + share * (upper - begin)
+    part[:] = _sampled(part, columns, np.where((rows > begin) & (rows <= lid), source, rows))

@@ -51,6 +51,20 @@ def moved(frame: Any, matrix: Any, size: tuple[int, int]) -> Any:
     return made
 
 
+def bent(frame: Any, field: Any) -> Any:
+    """The frame, each pixel's colour taken from so far away: `field` is across and down, in pixels, coarsely."""
+    import cv2  # noqa: PLC0415 - of the engines' own packages
+
+    made = np.empty_like(frame)
+    for number, (source, target) in enumerate(zip(planes(frame), planes(made), strict=True)):
+        size, scale = target.shape[::-1], 0.5 if number else 1.0
+        across, down = (cv2.resize(part * scale, size, interpolation=cv2.INTER_LINEAR) for part in field)
+        across += np.arange(size[0], dtype=np.float32)
+        down += np.arange(size[1], dtype=np.float32)[:, None]
+        cv2.remap(source, across, down, cv2.INTER_LINEAR, target, cv2.BORDER_REPLICATE)
+    return made
+
+
 class Overlay:
     """A picture with transparent parts, made ready to be laid onto many frames at the same even place."""
 
