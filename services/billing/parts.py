@@ -12,7 +12,7 @@ from services.billing.stripe_gateway import StripeGateway, open_gateway
 from services.billing.usecases.checkout import Terms
 from services.billing.usecases.reconcile import COMPARED_AT_ONCE
 from services.billing.usecases.subscribed import check_subscription
-from services.billing.usecases.webhooks import work_off
+from services.billing.usecases.webhooks import AT_ONCE, work_off
 from shared.database import Database
 from shared.logging import get_logger
 from shared.runtime import Runtime
@@ -21,7 +21,7 @@ POLL_SECONDS = 1.0
 STARTING_SECONDS = 10.0
 UNCHECKED_SECONDS = 60.0
 # The worker and the reconciler wait for Stripe while they hold a transaction, so they have connections of their own.
-WORKER_POOL = 2 + COMPARED_AT_ONCE
+WORKER_POOL = AT_ONCE + COMPARED_AT_ONCE
 
 log = get_logger(__name__)
 

@@ -9,8 +9,9 @@ import time
 import pytest
 import stripe
 from prometheus_client import REGISTRY
+from sqlalchemy import text
 
-from services.billing.usecases.webhooks import forget_webhooks
+from services.billing.usecases.webhooks import HANDLED, forget_webhooks
 from shared.ids import new_id
 from tests.support.billing import WEBHOOK_SECRET, open_shop
 
@@ -228,3 +229,42 @@ async def test_raw_events_are_forgotten_after_sixty_days_and_unfinished_ones_are
         *(f"evt_{number}_59" for number in range(5)),
         *(f"evt_{number}_61" for number in (2, 3, 4)),
     }
+
+
+async def post(shop, *bodies):
+    async with shop.svc.client() as client:
+        for body in bodies:
+            await client.post(PATH, content=body, headers=signed(body))
+
+
+def about(customer, number):
+    target = {"id": f"sub_{number}", "object": "subscription", "customer": customer}
+    return event(id=f"evt_{customer}_{number}", data={"object": target})
+
+
+async def test_customers_do_not_wait_for_each_other_s_answers_from_stripe(shop, monkeypatch):
+    meeting = asyncio.Barrier(3)
+
+    async def meet(books, stripe_id):
+        await asyncio.wait_for(meeting.wait(), 20)
+
+    monkeypatch.setitem(HANDLED, "customer.subscription.updated", meet)
+    await post(shop, about("cus_1", 1), about("cus_2", 2), about("cus_3", 3))
+    assert await shop.svc.runtime.parts.work_off_webhooks() == 3
+    assert [row["status"] for row in await stored(shop)] == ["PROCESSED"] * 3
+
+
+async def test_two_events_of_a_customer_are_never_worked_on_at_once(shop, monkeypatch):
+    busy = set()
+
+    async def alone(books, stripe_id):
+        customer = stripe_id.split("_")[1]
+        assert customer not in busy
+        busy.add(customer)
+        await books.session.execute(text("SELECT pg_sleep(0.02)"))
+        busy.remove(customer)
+
+    monkeypatch.setitem(HANDLED, "customer.subscription.updated", alone)
+    await post(shop, *(about(f"cus_{name}", f"{name}_{number}") for number in range(4) for name in "ab"))
+    assert await shop.svc.runtime.parts.work_off_webhooks() == 8
+    assert [row["attempts"] for row in await stored(shop)] == [1] * 8

@@ -4,10 +4,10 @@ The comparison is the synchronisation itself: it runs in a transaction, what it 
 rolls it back. So reconciling can never know other rules than the webhooks do.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +27,7 @@ from services.billing.usecases.synchronise import (
     sync_session,
     sync_subscription,
 )
+from shared.concurrency import run_at_once
 from shared.contracts.billing import BillingDriftFound
 from shared.database import Database, WriteSession
 from shared.events.outbox import publish
@@ -101,20 +102,13 @@ async def reconcile_all(
 
     Raises PaymentProviderUnavailable; who was compared before it stays so.
     """
-    waiting = iter(customers)
     found: list[Drift] = []
 
-    async def compare() -> None:
-        for customer in waiting:
-            found.extend(await reconcile_customer(database, gateway, customer, heal=heal, grace=grace))
-            advance()
+    async def compare(customer: Customer) -> None:
+        found.extend(await reconcile_customer(database, gateway, customer, heal=heal, grace=grace))
+        advance()
 
-    try:
-        async with asyncio.TaskGroup() as comparing:
-            for _ in range(COMPARED_AT_ONCE):
-                comparing.create_task(compare())
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+    await run_at_once((partial(compare, customer) for customer in customers), COMPARED_AT_ONCE)
     return found
 
 
