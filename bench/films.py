@@ -18,6 +18,8 @@ from services.jobs.engines.film.probing import probe_film
 
 REEL_PACE = 2.0
 SCRIPT = "Good mornings are made the evening before. Write down three things, then sleep."
+WORDS = "the evening before | the morning after"
+TIMES = [{"end": 3}, {"start": 3}]
 FILM = (*ffmpeg.H264, "-c:a", "copy", "-f", "mp4")
 DRAWN_FILM = (*ffmpeg.H264, *QUICK, "-c:a", "copy", "-f", "mp4")
 LOOP = ("-filter_complex", "split[a][b];[a]palettegen[p];[b][p]paletteuse", "-f", "gif")
@@ -46,6 +48,11 @@ VIDEOS = (
     Video("avatar", "avatar 1080x1080", DRAWN_FILM, SCRIPT, of_a_reel=False),
     Video("subtitles", "captions burned into 1080x1920", FILM, options={"burn_in": True}),
     Video("gif", "GIF, 480 wide, of 1080x1920", LOOP, options={"fps": 10}),
+    Video("memes", "meme that moves, GIF 600x600", LOOP, WORDS, {"format": "gif"}, of_a_reel=False),
+    Video("memes", "meme that moves, MP4 1080x1080", FILM, WORDS, {"format": "mp4"}, of_a_reel=False),
+    Video("memes", "captions that come and go on 1080x1920", FILM, WORDS, {"times": TIMES}),
+    Video("memes", "captions on 1080x1920, GIF 480 wide", LOOP, WORDS, {"format": "gif", "size": 480}),
+    Video("avatar", "portrait in a ring 1080x1080", DRAWN_FILM, SCRIPT, {"look": "portrait"}, of_a_reel=False),
     Video("video-editor", "two clips, crossfade and text, 1080x1920", FILM, options=EDIT),
 )
 
