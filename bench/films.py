@@ -18,14 +18,14 @@ from services.jobs.engines.film.probing import probe_film
 
 REEL_PACE = 2.0
 SCRIPT = "Good mornings are made the evening before. Write down three things, then sleep."
-WORDS = "the evening before | the morning after"
-TIMES = [{"end": 3}, {"start": 3}]
+WORDS = "before | after"
+TIMES = [{"end": 1}, {"start": 1}]
 FILM = (*ffmpeg.H264, "-c:a", "copy", "-f", "mp4")
 DRAWN_FILM = (*ffmpeg.H264, *QUICK, "-c:a", "copy", "-f", "mp4")
 LOOP = ("-filter_complex", "split[a][b];[a]palettegen[p];[b][p]paletteuse", "-f", "gif")
 EDIT = {
     "shape": "9:16",
-    "clips": [{"end": 3}, {"start": 3, "transition": "crossfade"}],
+    "clips": [{"end": 1}, {"start": 1, "transition": "crossfade"}],
     "texts": [{"text": "Open at seven", "start": 0.5, "end": 4, "place": "top"}],
 }
 
@@ -68,7 +68,7 @@ def measure(settings: Settings) -> list[Figure]:
         with _folder() as folder:
             reel = folder / "reel.mp4"
             for video, figure in figures.items():
-                ours, theirs = _paces(video, reel, seed)
+                ours, theirs = _paces(video, reel, seed, settings.words)
                 figure.add(ours, theirs)
                 if video is REEL:
                     limit.add(ours, REEL_PACE)
@@ -85,14 +85,18 @@ def _folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _paces(video: Video, reel: Path, seed: int) -> tuple[float, float]:
-    """Seconds of film a second: ours, and plain ffmpeg's. The reel is kept in its place for those that come after."""
+def _paces(video: Video, reel: Path, seed: int, words: int) -> tuple[float, float]:
+    """Seconds of film a second: ours, and plain ffmpeg's. Of the prompt, so many words are said.
+
+    The reel is kept in its place for those that come after.
+    """
     tool = TOOLS[video.tool]
     with _folder() as folder:
         given = [InputFile(reel, probe_film(reel, "video/mp4"))] if video.of_a_reel else []
         options = tool.options.model_validate(video.options or {})
+        prompt = " ".join((video.prompt or "").split()[:words]) or None
         began = time.perf_counter()
-        [made, *_] = tool.run(Run(folder, seed, given), video.prompt, options).files
+        [made, *_] = tool.run(Run(folder, seed, given), prompt, options).files
         ours = time.perf_counter() - began
         length = made.duration or 0
         theirs = _encode(made.path, video.encoding)

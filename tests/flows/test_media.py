@@ -107,6 +107,14 @@ def test_a_meme_moves_and_its_film_is_counted_in_seconds(creator, tmp_path):
     media = probe_film(tmp_path / "meme.mp4", "video/mp4")
     assert job["usage"] == {"ai_generations": 1, "images": 1, "export_seconds": int(np.ceil(media["duration"]))}
     assert media["fps"] == 20
-    _, loop = done(creator, "ai", tool="memes", prompt="top | bottom", options={"format": "gif", "size": 360})
-    first, *_, last = [np.asarray(page.convert("RGB")).astype(int) for page in pages(loop)]
-    assert np.abs(first - last).mean() > 0.5
+
+
+def test_captions_go_over_a_film_that_was_sent_and_its_sound_stays(creator, clip, tmp_path):
+    chosen = {"times": [{"end": 1}, {"start": 2}]}
+    body = {"tool": "memes", "prompt": "red | black", "input_files": [clip], "options": chosen}
+    job, content = done(creator, "ai", **body)
+    (tmp_path / "meme.mp4").write_bytes(content)
+    media = probe_film(tmp_path / "meme.mp4", "video/mp4")
+    assert (media["width"], media["height"], media["has_sound"]) == (128, 72, True)
+    assert media["duration"] == pytest.approx(3, abs=0.1)
+    assert job["usage"] == {"ai_generations": 1, "images": 1, "export_seconds": 3}

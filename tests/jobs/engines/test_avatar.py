@@ -9,7 +9,7 @@ from PIL import Image
 from services.jobs.engines import TOOLS, InputFile, InvalidInput, extras
 from services.jobs.engines.avatar import portrait, puppet, sway
 from services.jobs.engines.avatar.character import character_of, drawing, mouth_drawing, mouth_place
-from services.jobs.engines.avatar.engine import AvatarOptions
+from services.jobs.engines.avatar.engine import SIZES, AvatarOptions
 from services.jobs.engines.avatar.faces import Eye, Face, find_face, with_lips
 from services.jobs.engines.avatar.mouths import REST, Mouth, blinks, mouths
 from services.jobs.engines.film.planes import of_picture
@@ -100,7 +100,8 @@ def test_the_mouth_of_the_character_moves_with_the_voice_and_rests_in_a_pause(ch
 
 
 @pytest.mark.slow
-def test_a_puppets_jaw_moves_with_the_voice(tmp_path):
+def test_a_puppets_jaw_moves_with_the_voice(tmp_path, monkeypatch):
+    monkeypatch.setitem(SIZES, "square", (540, 540))
     Image.radial_gradient("L").resize((600, 600)).point(lambda light: 200 - light // 4).convert("RGB").save(
         tmp_path / "face.png"
     )
@@ -209,7 +210,8 @@ def test_a_picture_without_a_face_makes_no_puppet(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_ring_of_a_portrait_follows_the_sound(tmp_path):
+def test_the_ring_of_a_portrait_follows_the_sound(tmp_path, monkeypatch):
+    monkeypatch.setitem(SIZES, "square", (540, 540))
     options = AvatarOptions(look="portrait", captions=False, accent="#00ff80")
     output = AVATAR.run(Run(tmp_path, seed=2), "Hello. [pause 0.7] Bye.", options)
     frames = frames_of(film_of(output.files[0].path))

@@ -53,7 +53,7 @@ def inked(words: str, box: Box, style: Style, size=(700, 500)) -> Box | None:
     return Box(left, top, right - left, bottom - top)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60),
     st.sampled_from([MEME, LABEL, SERIF]),
