@@ -11,6 +11,7 @@ from services.jobs.engines import TOOLS, InputFile, InvalidInput, ffmpeg, media
 from services.jobs.engines.film.probing import MICROSECONDS, probe_film
 from services.jobs.engines.media import probe_image
 from services.jobs.engines.memes.options import MemeOptions
+from tests.support.films import ffmpeg as make
 from tests.support.films import film
 
 MEMES = TOOLS["memes"]
@@ -152,6 +153,26 @@ def test_a_timed_caption_arrives_by_its_animation(run, short):
     assert light[0] < 30
     assert 60 < light[3] < 220
     assert light[-1] > 240
+
+
+@pytest.mark.parametrize("form", ["mp4", "gif"])
+def test_a_caption_that_arrives_at_the_very_end_makes_nothing_longer(run, short, form):
+    options = {"format": form, "animation": "typewriter", "times": [{}, {"start": 2.9}]}
+    file, _ = made(run, short, "| a long caption", **options)
+    shown = frames_of(file.path)[1] if form == "mp4" else np.cumsum([0, *pages_of(file.path)[1][:-1]]) / 1000
+    assert shown == pytest.approx([number / 10 for number in range(30)], abs=0.001)
+
+
+@pytest.mark.parametrize("form", ["gif", "webp"])
+def test_a_loop_is_as_long_as_the_pictures_and_not_as_the_sound(run, tmp_path, form):
+    video = ("-f", "lavfi", "-i", "testsrc=s=320x240:d=1:r=10", "-f", "lavfi", "-i", "sine=d=3")
+    make(*video, "-pix_fmt", "yuv420p", str(tmp_path / "in.mp4"))
+    run.workdir = tmp_path / "made"
+    run.workdir.mkdir()
+    file, _ = made(
+        run, InputFile(tmp_path / "in.mp4", probe_film(tmp_path / "in.mp4", "video/mp4")), "a |", format=form
+    )
+    assert file.duration == sum(pages_of(file.path)[1]) / 1000 == pytest.approx(1, abs=0.01)
 
 
 @pytest.mark.parametrize("form", ["gif", "webp"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from services.jobs.engines import extras, ffmpeg
+from services.jobs.engines.media import probe_image
 from services.jobs.engines.memes.bars import PAPER
 from services.jobs.engines.memes.lettering import report
 from services.jobs.engines.memes.loops import write_film
@@ -69,8 +70,11 @@ def _filmed(
         seconds=seconds,
         done=lambda share: ctx.progress(20 + round(share * 78), "filming"),
     )
-    kind, content_type = ("video", "video/mp4") if form == "mp4" else ("image", f"image/{form}")
-    return OutputFile(path, path.name, kind, content_type, *page.size, seconds)
+    if form == "mp4":
+        return OutputFile(path, path.name, "video", "video/mp4", *page.size, seconds)
+    # A film's sound may be longer than its pictures, and a loop has none; a loop of one picture has no time.
+    shown = probe_image(path).get("duration", seconds)
+    return OutputFile(path, path.name, "image", f"image/{form}", *page.size, shown)
 
 
 def _source(given: InputFile, folder: Path) -> list[str]:
@@ -91,7 +95,10 @@ def _graph(media: Media, film: tuple[int, int], page: Page, laid: Sequence[Overl
     if page.size != film:
         steps.append(f"pad={page.size[0]}:{page.size[1]}:0:{page.top}:color=0x{PAPER[1:]}")
     chains = [f"[0:v:0]{','.join(steps)}[s0]"]
-    chains += [f"[s{number}][{number + 1}:v]{one.filter}[s{number + 1}]" for number, one in enumerate(laid)]
+    for number, one in enumerate(laid):
+        # The last picture of a caption goes on for ever, and the film's end is the end of both.
+        chains.append(f"[{number + 1}:v]tpad=stop=-1:stop_mode=clone[c{number}]")
+        chains.append(f"[s{number}][c{number}]{one.filter}:shortest=1[s{number + 1}]")
     return ";".join([*chains, f"[s{len(laid)}]{_COLOURED[form]}[done]"])
 
 
