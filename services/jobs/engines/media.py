@@ -12,7 +12,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 MAX_BYTES = 30 * 1024 * 1024
 MAX_PIXELS = 50_000_000  # Pillow warns above this and raises above twice this; both are refused.
 MAX_EDGE = 16_000
-MAX_MOVING_PIXELS = 400_000_000  # Of all frames of an animated picture together; some seconds of decoding.
+MAX_MOVING_PIXELS = 150_000_000  # Of all frames of an animated picture together: noise takes five seconds to decode.
 # Browsers don't believe in frames of a hundredth of a second, and show them for a tenth of one.
 _TOO_FAST, _INSTEAD = 10, 100
 _SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}

@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from services.jobs.engines import TOOLS, InputFile, InvalidInput, extras
-from services.jobs.engines.avatar import portrait, puppet, sway
+from services.jobs.engines.avatar import looks, portrait, puppet, sway
 from services.jobs.engines.avatar.character import character_of, drawing, mouth_drawing, mouth_place
 from services.jobs.engines.avatar.engine import SIZES, AvatarOptions
 from services.jobs.engines.avatar.faces import Eye, Face, find_face, with_lips
 from services.jobs.engines.avatar.mouths import REST, Mouth, blinks, mouths
-from services.jobs.engines.film.planes import of_picture
+from services.jobs.engines.film.planes import of_picture, planes
 from services.jobs.engines.film.probing import probe_film
 from services.jobs.engines.media import probe_image
 from services.jobs.engines.speech.listening import sound_of
@@ -142,19 +142,33 @@ def test_the_chin_drops_as_far_as_the_mouth_opens():
     assert heights[0] + 5 < heights[1] < heights[2] - 2
 
 
-def test_a_face_is_found_with_its_mouth_wherever_it_is_in_the_picture():
+@pytest.fixture(scope="module")
+def page():
+    """A drawn face of 600 pixels, to the right on a wider page."""
     who, size = character_of(4, "long"), (600, 600)
     face = rasterise(drawing(who, lids=0, size=size), *size)
     place, box = mouth_place(size)
     face.alpha_composite(rasterise(mouth_drawing(Mouth(0.3, 0.6)), *box), place)
-    page = Image.new("RGB", (1200, 800), "#dddddd")
+    page = Image.new("RGB", (1400, 800), "#dddddd")
     page.paste(face, (560, 150))
+    return page
+
+
+def test_a_face_is_found_with_its_mouth_wherever_it_is_in_the_picture(page):
     found = find_face(page)
     assert (found.x, found.y) == (pytest.approx(860, abs=45), pytest.approx(150 + 0.632 * 600, abs=45))
     assert 60 < found.width < 200
     assert [(eye.x, eye.y) for eye in found.eyes] == [
         (pytest.approx(560 + x * 0.6, abs=20), pytest.approx(150 + 460 * 0.6, abs=20)) for x in (400, 600)
     ]
+
+
+def test_the_ring_is_around_the_face(page, spoken):
+    shown = looks.portrait(page, None, spoken, (480, 480), "#00ff80", 1)(0)
+    bright, blue, red = planes(shown)
+    found = find_face(Image.merge("YCbCr", [Image.fromarray(one).resize((480, 480)) for one in (bright, blue, red)]))
+    assert found.x == pytest.approx(240, abs=12)
+    assert 160 < found.y < 280
 
 
 def lips(*, teeth):

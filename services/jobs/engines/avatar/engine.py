@@ -40,7 +40,8 @@ class AvatarOptions(VoiceOptions):
     )
 
     look: Literal["character", "puppet", "portrait"] = Field(
-        "character", description="A drawn figure; your photo with a moving jaw; or your picture in a ring of sound."
+        "character",
+        description="A drawn figure; your photo, which speaks and blinks; or your picture in a ring of sound.",
     )
     size: Literal["square", "story"] = "square"
     hair: Hair | None = Field(None, description="Of the character; null: as the seed has it, like its colours.")
@@ -113,8 +114,9 @@ TOOL = Tool(
     title="Avatar",
     description=(
         "A figure that says your script, in three looks: a drawn character whose mouth follows the letters and the "
-        "loudness of each word; a puppet, which is your photo with a jaw that opens; and your picture in a ring of "
-        "sound. None of them is photoreal or meant to be taken for a person, and the voice is a small synthetic one."
+        "loudness of each word; a puppet, which is your photo with lips that part and eyes that blink; and your "
+        "picture in a ring of sound. None of them is photoreal or meant to be taken for a person, and the voice is a "
+        "small synthetic one."
     ),
     lane="render",
     kind="film",

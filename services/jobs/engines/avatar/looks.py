@@ -15,6 +15,7 @@ from services.jobs.engines.avatar.character import LIDS, Hair
 from services.jobs.engines.avatar.faces import Face, find_face, with_lips
 from services.jobs.engines.avatar.mouths import REST, Mouth, blinks, mouths
 from services.jobs.engines.film.planes import of_picture
+from services.jobs.engines.protocol import InvalidInput
 from services.jobs.engines.speech.performance import Performance
 from services.jobs.engines.vector import rasterise
 
@@ -26,6 +27,9 @@ _KEPT = 48
 # Where the mouth is put in a picture that is larger than the film, and how wide at least, as shares of the film; a
 # picture is not enlarged further than it bears.
 _MOUTH_AT, _MOUTH_WIDE, _ENLARGED = 0.52, 0.12, 2.0
+
+# In the ring: the picture's side in widths of the mouth, and where in it the mouth is.
+_AROUND, _CHIN = 8.0, 0.6
 
 
 def character(hair: Hair | None, played: Performance, size: tuple[int, int], seed: int) -> Look:
@@ -116,7 +120,21 @@ def portrait(
         square = (min(size), min(size))
         face = rasterise(drawn.drawing(drawn.character_of(seed, hair), lids=0, size=square), *square)
         picture = _with_mouth(face, REST, square).convert("RGB")
+    else:
+        picture = _closer(picture)
     page = np.asarray(ring.ground(picture, size))
     levels = ring.spectra(played.voice, played.count, played.rate)
     red, green, blue = (int(accent[place : place + 2], 16) for place in (1, 3, 5))
     return lambda number: ring.with_rays(page, levels[number], (red, green, blue))
+
+
+def _closer(picture: Image.Image) -> Image.Image:
+    """The part of it around the face; all of it where none is found."""
+    try:
+        face = find_face(picture)
+    except InvalidInput:
+        return picture
+    side = min(*picture.size, round(_AROUND * face.width))
+    left = min(max(round(face.x - side / 2), 0), picture.width - side)
+    top = min(max(round(face.y - _CHIN * side), 0), picture.height - side)
+    return picture.crop((left, top, left + side, top + side))
