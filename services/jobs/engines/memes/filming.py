@@ -28,7 +28,7 @@ _BT709 = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt
 # Every frame stays as long as it did: neither doubled nor dropped, and timed as finely as in the upload.
 _SAME_PACE = ("-fps_mode", "vfr", "-enc_time_base", "demux")
 # Seconds of work for a second of a film of a megapixel.
-_WORK: dict[Form, float] = {"mp4": 0.6, "gif": 1.5, "webp": 3.0}
+_WORK: dict[Form, float] = {"mp4": 0.6, "gif": 2.5, "webp": 3.0}
 
 
 def moves(options: MemeOptions, media: Sequence[Media]) -> bool:
