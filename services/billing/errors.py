@@ -105,6 +105,10 @@ class PaymentProviderUnavailable(Unavailable):
     code, title = "payment_provider_unavailable", "The payment provider does not answer, please try again"
 
 
+class PaymentProviderResting(PaymentProviderUnavailable):
+    """It failed again and again; this time it was not asked."""
+
+
 class StripeRefused(Conflict):
     """Stripe understood and said no. Told as it is where no use case knows better.
 

@@ -50,9 +50,11 @@ class BillingParts:
         )
 
     async def work_off_webhooks(self) -> int:
-        """Process every due webhook; returns how many were taken."""
+        """Process every due webhook, unless Stripe is left alone just now; returns how many were taken."""
         taken = 0
-        while batch := await work_off(self.worker_database, self.gateway, grace=self.grace):
+        while not self.gateway.breaker.is_open and (
+            batch := await work_off(self.worker_database, self.gateway, grace=self.grace)
+        ):
             taken += batch
         return taken
 
@@ -63,7 +65,7 @@ async def open_parts(runtime: Runtime) -> AsyncIterator[BillingParts]:
     assert isinstance(settings, BillingSettings)
     database = Database(settings.database_url, service="billing", clock=runtime.clock, size=WORKER_POOL)
     database.after_commit(runtime.database.committed_events)
-    async with open_gateway(settings) as gateway:
+    async with open_gateway(settings, runtime.clock) as gateway:
         await database.open()
         parts = BillingParts(settings, gateway, database)
         tasks = (work_for_ever(parts), _check_subscription(parts)) if "worker" in runtime.roles else ()

@@ -12,8 +12,17 @@ import stripe
 
 from services.billing import stripe_objects as objects
 from services.billing.catalogue import CURRENCY, offer_of
-from services.billing.errors import ObjectMissing, PaymentProviderUnavailable, StripeDeclined, StripeRefused
+from services.billing.errors import (
+    ObjectMissing,
+    PaymentProviderResting,
+    PaymentProviderUnavailable,
+    StripeDeclined,
+    StripeRefused,
+)
 from services.billing.settings import BillingSettings
+from services.billing.stripe_transport import GuardedTransport, Resting
+from shared.breaker import Breaker
+from shared.clock import Clock
 from shared.logging import get_logger
 
 SIGNATURE_TOLERANCE_SECONDS = 300
@@ -35,14 +44,14 @@ class BadSignature(Exception):
 class StripeGateway:
     """Typed calls; raises PaymentProviderUnavailable when Stripe can't be had and StripeRefused when it says no."""
 
-    def __init__(self, client: stripe.StripeClient) -> None:
-        self._v1 = client.v1
+    def __init__(self, client: stripe.StripeClient, breaker: Breaker) -> None:
+        self._v1, self.breaker = client.v1, breaker
 
     @classmethod
     def beside(cls, other: "StripeGateway") -> Self:
         """Another gateway over the same connections."""
         made = cls.__new__(cls)
-        made._v1 = other._v1  # noqa: SLF001 - of this very class
+        made._v1, made.breaker = other._v1, other.breaker  # noqa: SLF001 - of this very class
         return made
 
     async def create_customer(self, user_id: str, email: str | None, *, key: str) -> str:
@@ -234,10 +243,12 @@ class StripeGateway:
         )
 
     async def release_schedule(self, schedule_id: str, *, key: str) -> None:
-        """Take back what was planned. A schedule that is over already is as good."""
+        """Take back what was planned. A schedule that is over already is as good; any other refusal is raised."""
         try:
             await _asked(self._v1.subscription_schedules.release_async, schedule_id, {}, _key(key))
         except StripeRefused as refusal:
+            if (await self.get_schedule(schedule_id)).is_running:
+                raise
             log.info("schedule_not_released", schedule=schedule_id, reason=str(refusal))
 
     async def pause(self, subscription_id: str, *, since: datetime, key: str) -> None:
@@ -271,10 +282,11 @@ class StripeGateway:
 
 
 @asynccontextmanager
-async def open_gateway(settings: BillingSettings) -> AsyncIterator[StripeGateway]:
+async def open_gateway(settings: BillingSettings, clock: Clock) -> AsyncIterator[StripeGateway]:
     """A gateway with connections of its own, closed with the block."""
     bases: Any = {"api": settings.stripe_api_base} if settings.stripe_api_base else {}
-    transport = stripe.HTTPXClient(timeout=settings.stripe_timeout_seconds)
+    breaker = Breaker(lambda: clock.now().timestamp())
+    transport = GuardedTransport(breaker, timeout=settings.stripe_timeout_seconds)
     client = stripe.StripeClient(
         settings.stripe_secret_key,
         http_client=transport,
@@ -282,7 +294,7 @@ async def open_gateway(settings: BillingSettings) -> AsyncIterator[StripeGateway
         base_addresses=bases,
     )
     try:
-        yield StripeGateway(client)
+        yield StripeGateway(client, breaker)
     finally:
         await transport.close_async()  # type: ignore[no-untyped-call]
 
@@ -340,6 +352,8 @@ async def _asked(call: Callable[..., Awaitable[Any]], *arguments: Any) -> dict[s
         raise kind(message, code=error.code or "", param=str(error.param or "")) from error
     except stripe.CardError as error:
         raise StripeDeclined(error.user_message or str(error), code=error.code or "") from error
+    except Resting as error:
+        raise PaymentProviderResting from error
     except (stripe.StripeError, httpx.HTTPError) as error:
         log.warning("stripe_unavailable", error=type(error).__name__, detail=str(error)[:200])
         raise PaymentProviderUnavailable from error

@@ -106,6 +106,10 @@ class ScheduleSnapshot(StripeModel):
     phases: list[_Phase]
 
     @property
+    def is_running(self) -> bool:
+        return self.status in {"not_started", "active"}
+
+    @property
     def subscription_id(self) -> str | None:
         return id_of(self.subscription) or self.released_subscription
 

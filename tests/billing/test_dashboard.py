@@ -51,6 +51,14 @@ async def test_the_plan_ends_with_the_customer_even_if_the_end_of_the_subscripti
     assert (await shop.entitlement(user))["plan_id"] == "free"
 
 
+async def test_who_never_subscribed_is_forgotten_with_the_customer(shop):
+    user = await shop.register()
+    await shop.checkout(user)
+    await delete_customer(shop, user)
+    [customer] = await shop.svc.rows("SELECT stripe_customer_id FROM billing_customers WHERE user_id = %(u)s", u=user)
+    assert customer["stripe_customer_id"] is None
+
+
 async def test_a_price_that_is_gone_at_stripe_is_sold_no_more(shop):
     await shop.svc.rows(
         "INSERT INTO prices (lookup_key, livemode, stripe_price_id) VALUES ('viral_month', false, 'price_gone')"

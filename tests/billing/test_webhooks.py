@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from services.billing.usecases.webhooks import HANDLED, forget_webhooks
+from shared.breaker import REST_SECONDS
 from shared.ids import new_id
 from tests.support.billing import WEBHOOK_SECRET, open_shop
 
@@ -145,6 +146,7 @@ async def test_a_poisoned_event_is_retried_dies_and_can_be_replayed_without_hold
     await shop.buy(user)
     for _ in range(9):
         await shop.svc.rows("UPDATE webhook_events SET next_attempt_at = now() WHERE status = 'RETRY' RETURNING 1")
+        shop.svc.clock.advance(REST_SECONDS)
         await shop.svc.runtime.parts.work_off_webhooks()
     async with shop.svc.admin(new_id()) as admin:
         [dead] = (await admin.get("/v1/admin/billing/webhook-events?status=DEAD")).json()["items"]

@@ -11,9 +11,9 @@ import pytest_asyncio
 from pydantic import ValidationError
 
 from services.jobs import operator
-from services.jobs.providers.breaker import FAILURES, REST_SECONDS, Breaker
 from services.jobs.providers.http import retry_after
 from services.jobs.settings import JobsSettings
+from shared.breaker import FAILURES
 from shared.clock import SystemClock
 from tests.support import loopback
 from tests.support.jobs import grant_plan, jobs_service, jobs_with_runner, order, ordered, someone, until
@@ -196,33 +196,6 @@ async def test_a_runner_that_is_killed_while_a_provider_works_makes_nobody_pay_t
             server.finish.set()
             done = await until(client, job["id"], seconds=30)
     assert (done["status"], done["attempt"], len(server.accepted)) == ("COMPLETED", 2, 1)
-
-
-def test_a_breaker_opens_after_five_failures_and_lets_one_through_after_its_rest():
-    now = [100.0]
-    breaker = Breaker(lambda: now[0])
-    for _ in range(FAILURES - 1):
-        breaker.failed()
-    assert breaker.rest() == 0
-    breaker.failed()
-    assert breaker.rest() == REST_SECONDS
-    now[0] += REST_SECONDS
-    assert (breaker.rest(), breaker.rest() > 0) == (0, True)
-    breaker.failed()
-    assert breaker.rest() > 0
-    now[0] += REST_SECONDS
-    assert breaker.rest() == 0
-    breaker.worked()
-    assert breaker.rest() == 0
-
-
-def test_failures_far_apart_open_no_breaker():
-    now = [0.0]
-    breaker = Breaker(lambda: now[0])
-    for _ in range(20):
-        now[0] += 10
-        breaker.failed()
-    assert breaker.rest() == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 
 from services.billing import repository
-from services.billing.errors import BadWebhook, ObjectMissing
+from services.billing.errors import BadWebhook, ObjectMissing, PaymentProviderResting
 from services.billing.models import WebhookEvent
 from services.billing.stripe_events import EventSnapshot
 from services.billing.stripe_gateway import BadSignature, StripeGateway, check_signature
@@ -30,6 +30,7 @@ from services.billing.usecases.synchronise import (
     sync_subscription,
 )
 from services.billing.usecases.trial_ends import warn_of_trial_end
+from shared.breaker import REST_SECONDS
 from shared.concurrency import run_at_once
 from shared.database import Database, WriteSession
 from shared.errors import Conflict
@@ -75,7 +76,11 @@ _FAILED = """
            next_attempt_at = now() + %(delay)s * interval '1 second'
      WHERE id = %(id)s AND status = 'PROCESSING' AND attempts = %(attempts)s
 """
-
+_PUT_BACK = """
+    UPDATE webhook_events SET status = 'RETRY', attempts = attempts - 1, lease_until = NULL,
+           next_attempt_at = now() + %(delay)s * interval '1 second'
+     WHERE id = %(id)s AND status = 'PROCESSING' AND attempts = %(attempts)s
+"""
 _FORGET = """
     DELETE FROM webhook_events WHERE status IN ('PROCESSED', 'IGNORED')
        AND received_at < now() - %(days)s * interval '1 day'
@@ -230,6 +235,8 @@ async def _work_strand(database: Database, gateway: StripeGateway, strand: list[
             await _process(database, gateway, row, grace)
         except LeaseLost:
             log.warning("webhook_lease_lost", webhook=str(row["id"]))
+        except PaymentProviderResting:
+            await _put_back(database, row)
         except Exception as error:
             log.exception("webhook_failed", webhook=str(row["id"]), attempt=row["attempts"])
             await _retry_later(database, row, error)
@@ -264,6 +271,12 @@ def _target_of(event: EventSnapshot) -> str:
     if event.type == "charge.refunded":
         return id_of(event.data.object.payment_intent) or ""
     return event.data.object.id or ""
+
+
+async def _put_back(database: Database, row: Row) -> None:
+    """Not an attempt: Stripe was not asked. It comes with the others when Stripe is tried again."""
+    async with database.pool.connection() as connection:
+        await connection.execute(_PUT_BACK, {"id": row["id"], "attempts": row["attempts"], "delay": REST_SECONDS})
 
 
 async def _retry_later(database: Database, row: Row, error: Exception) -> None:

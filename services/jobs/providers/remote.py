@@ -7,12 +7,12 @@ from uuid import UUID
 
 import httpx
 
-from services.jobs.providers.breaker import Breaker
 from services.jobs.providers.configuration import LOCAL, ProviderConfig
 from services.jobs.providers.openai import OpenAI
 from services.jobs.providers.protocol import Accepted, Made, NotAccepted, Provider, Request, TryAgain, Uncertain
 from services.jobs.providers.replicate import Replicate
 from services.jobs.queue import Claim, EngineName
+from shared.breaker import Breaker
 from shared.database import Database
 from shared.rate_limits import Rule, hit
 

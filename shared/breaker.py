@@ -1,4 +1,4 @@
-"""A provider that fails again and again is left alone for a while."""
+"""What fails again and again is left alone for a while."""
 
 import time
 from collections import deque
@@ -14,6 +14,11 @@ class Breaker:
         self._now = now
         self._failed: deque[float] = deque(maxlen=FAILURES)
         self._until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing should be asked now. Unlike `rest` it takes nobody's turn."""
+        return self._now() < self._until
 
     def rest(self) -> float:
         """Seconds for which nothing should be asked; 0 lets the caller through, and holds back others meanwhile."""
