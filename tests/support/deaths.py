@@ -15,6 +15,8 @@ from typing import Any
 import stripe
 
 from services.billing.stripe_gateway import StripeGateway
+from services.billing.stripe_transport import GuardedTransport
+from shared.breaker import Breaker
 from shared.database import Database, WriteSession
 from tests.support.billing import Shop
 
@@ -55,7 +57,7 @@ class _MortalDatabase(Database):
         self.fate.meet(f"after commit {place}")
 
 
-class _MortalClient(stripe.HTTPXClient):
+class _MortalClient(GuardedTransport):
     fate: Fate
 
     async def request_async(self, method: str, url: str, *arguments: Any, **named: Any) -> Any:
@@ -81,12 +83,14 @@ async def mortal(shop: Shop, fate: Fate) -> AsyncIterator[Fate]:
     """Let the shop's billing live on a database and a way to Stripe that obey the fate."""
     runtime, parts = shop.svc.runtime, shop.svc.runtime.parts
     kept = parts.gateway
-    client = _MortalClient(timeout=10)
+    breaker = Breaker()
+    client = _MortalClient(breaker, timeout=10)
     client.fate = fate
     parts.gateway = StripeGateway(
         stripe.StripeClient(
             "sk_test_twin", http_client=client, max_network_retries=2, base_addresses={"api": shop.stripe_url}
-        )
+        ),
+        breaker,
     )
     for database in (runtime.database, parts.worker_database):
         # The same object with the same pools: only its class knows of death.
