@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from deploy import collector
 from deploy.home import AlreadyRunning, Home, home_from_environment
 
 console = Console(highlight=False)
@@ -39,6 +40,7 @@ def up(
             if services:
                 from deploy.processes.supervisor import serve  # noqa: PLC0415
             else:
+                collector.pause()
                 from deploy.local.server import serve  # noqa: PLC0415
             serve(home, console)
     except AlreadyRunning:

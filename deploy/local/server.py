@@ -1,7 +1,6 @@
 """`./atelier up`: Postgres, the platform, one port."""
 
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -13,6 +12,7 @@ import uvicorn
 from rich.console import Console
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deploy import collector
 from deploy.embedded.postgres import start_postgres
 from deploy.engines.behind import installing_behind
 from deploy.home import Home
@@ -91,10 +91,7 @@ class _Platform:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         async with open_platform(self._home, self._progress) as self._app:
-            # What start-up made lives for ever; collecting it again and again costs 50 ms pauses.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(10_000, 20, 50)
+            collector.resume()
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
